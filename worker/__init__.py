@@ -1,0 +1,1 @@
+"""Executes commands from Kafka against PayWizard, at most once per order number."""

@@ -1,0 +1,1 @@
+"""Pure rules: money, commands, states, replies and outcomes; no clock, no randomness, no I/O."""

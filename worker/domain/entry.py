@@ -1,0 +1,106 @@
+"""The ledger entry: all that is known about one order number."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from worker.domain.card import Card
+from worker.domain.commands import Command, OnOriginal, PointsCommand
+from worker.domain.money import Money
+from worker.domain.operations import Operation
+from worker.domain.outcomes import DecidedBy
+from worker.domain.replies import Answer
+from worker.domain.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a record came from; a recreated topic reuses names and offsets, not topic ids."""
+
+    topic_id: str
+    topic: str
+    partition: int
+    offset: int
+
+    def same_record(self, other: "Source") -> bool:
+        """Whether both name the same record, whatever the topic is called."""
+        return (self.topic_id, self.partition, self.offset) == (
+            other.topic_id,
+            other.partition,
+            other.offset,
+        )
+
+
+Headers = tuple[tuple[str, bytes], ...]
+"""Record headers in their order; a name may repeat."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What was asked, as far as outcomes need it; never a card holder's data."""
+
+    received_at: datetime
+    entry_type: str | None = None
+    money: Money | None = None
+    points: int | None = None
+    original_tran_order_no: str | None = None
+    original_checkout_id: str | None = None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredOutcome:
+    """How it ended: the reason of ours, or PayWizard's answer, or both."""
+
+    decided_by: DecidedBy
+    reason: str | None = None
+    reason_detail: str | None = None
+    answer: Answer = field(default_factory=Answer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One order number of one client. `version` grows with every move.
+
+    `takes` is the checkoutId of the original that a void or tip holds; `submitted_at` and
+    `decided_at` are the database's clock.
+    """
+
+    client_id: str
+    tran_order_no: str
+    fingerprint: str
+    operation: Operation
+    card: Card | None
+    source: Source
+    request: Request
+    owner: str
+    state: State = State.CLAIMED
+    version: int = 1
+    attempts: int = 0
+    submitted_at: datetime | None = None
+    decided_at: datetime | None = None
+    takes: str | None = None
+    outcome: StoredOutcome | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The primary key: client and order number."""
+        return self.client_id, self.tran_order_no
+
+    @property
+    def checkout_id(self) -> str | None:
+        """PayWizard's identifier of what this entry did, once known."""
+        return None if self.outcome is None else self.outcome.answer.checkout_id
+
+
+def request_of(command: Command, received_at: datetime, headers: Headers) -> Request:
+    """Keep of a command what its outcome will need."""
+    original = command if isinstance(command, OnOriginal) else None
+    return Request(
+        received_at=received_at,
+        entry_type=getattr(command, "entry_type", None),
+        money=getattr(command, "money", None),
+        points=command.points if isinstance(command, PointsCommand) else None,
+        original_tran_order_no=original.original_tran_order_no if original else None,
+        original_checkout_id=original.original_checkout_id if original else None,
+        headers=headers,
+    )

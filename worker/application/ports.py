@@ -1,6 +1,6 @@
 """What the application needs of the world: clock, ledger, gateway, codec and publisher."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -75,7 +75,7 @@ class Ledger(Protocol):
     ) -> Entry:
         """Apply `event` if the stored version is still that of `entry`, else LostRaceError.
 
-        An outcome sets `decided_at`; states that give back an original clear `takes`.
+        A final state sets `decided_at`; states that give back an original clear `takes`.
         """
         ...
 
@@ -89,6 +89,14 @@ class Ledger(Protocol):
 
     async def record_balances(self, balances: CardBalances) -> None:
         """Store what is to be published next; LostRaceError unless it continues the sequence."""
+        ...
+
+
+class Clients(Protocol):
+    """The clients (merchants) that this worker may act for."""
+
+    def channel_of(self, client_id: str) -> str | None:
+        """Name a client's own loyalty channel, or None for a client nobody configured."""
         ...
 
 
@@ -183,8 +191,8 @@ class Codec(Protocol):
 class Publisher(Protocol):
     """Completes source records: their outputs and offsets in one Kafka transaction."""
 
-    async def complete(self, record: SourceRecord, outputs: Sequence[Output]) -> bool:
-        """Return True once the Kafka commit is proven, False if the record's tenure ended.
+    def complete(self, record: SourceRecord, outputs: Sequence[Output]) -> Awaitable[bool]:
+        """Hand a record over at once; await True (Kafka commit proven) or False (tenure ended).
 
         Records of one partition must be handed over in the order of their offsets.
         """

@@ -13,11 +13,11 @@ from worker.domain.replies import Balance
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceRefresh:
-    """The wish to look at a card's balances again, because of the command `cause`."""
+    """The wish to look at a card's balances again, because of the order number `cause`."""
 
     card: Card
     entry_type: str
-    cause: str
+    cause: str | None
     requested_at: datetime
 
 
@@ -91,7 +91,7 @@ def after_observation(
         previous=previous,
         current=observed,
         source=source,
-        causes=(refresh.cause,),
+        causes=() if refresh.cause is None else (refresh.cause,),
         observed_at=observed_at,
         timestamp=timestamp,
     )

@@ -6,12 +6,13 @@ from enum import StrEnum
 
 
 class NotSentCause(StrEnum):
-    """Why a request never had a connection; each is proof that nothing left."""
+    """Why not a byte of a request was written; each is proof that nothing left."""
 
     DNS = "dns"
     CONNECT = "connect"
     TLS = "tls"
     TIMEOUT = "timeout"
+    TOO_LATE = "too_late"
 
 
 class Doubt(StrEnum):
@@ -30,7 +31,7 @@ class Balance:
 
     value_code: str
     amount: Decimal
-    difference: Decimal | None = None
+    difference: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,3 +110,29 @@ class NoAnswer:
 
 
 Reply = NotSent | Throttled | Approved | Declined | Pending | Refused | NoAnswer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFound:
+    """PayWizard knows the order. `state` is a scale of its own, never to be read as `result`.
+
+    `amount` is opaque (G3), `tran_time` unzoned (G20).
+    """
+
+    state: int
+    mid: str | None = None
+    checkout_id: str | None = None
+    trans_index_code: str | None = None
+    amount: str | None = None
+    tran_time: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderNotFound:
+    """PayWizard has nothing to say of the order, which does not prove that there is none (G6)."""
+
+    answer: Answer
+
+
+QueryAnswer = OrderFound | OrderNotFound | NotSent | Throttled | Refused | NoAnswer
+"""What a status query brings."""

@@ -1,0 +1,1 @@
+"""What operators see: logs without personal data, metrics, health and the watchdog."""

@@ -1,0 +1,58 @@
+"""What Kafka is to the application in tests: records go in, completions come out."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from worker.application.ports import Output, OutputTopic, SourceRecord
+
+
+@dataclass
+class KafkaSide:
+    """The Publisher port: commits at once, or when told to; remembers what was committed.
+
+    `published` holds the outputs of committed records in their order; `committed` the records.
+    """
+
+    committing: bool = True
+    published: list[Output] = field(default_factory=list)
+    committed: list[SourceRecord] = field(default_factory=list)
+    handed_over: list[SourceRecord] = field(default_factory=list)
+    _waiting: list[tuple[SourceRecord, Sequence[Output], asyncio.Future[bool]]] = field(
+        default_factory=list
+    )
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def complete(self, record: SourceRecord, outputs: Sequence[Output]) -> Awaitable[bool]:
+        """Take a completion over."""
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.handed_over.append(record)
+        self._waiting.append((record, outputs, future))
+        if self.committing:
+            self.settle(committed=True)
+        return future
+
+    def settle(self, *, committed: bool) -> None:
+        """Commit, or lose, all that was handed over."""
+        waiting, self._waiting = self._waiting, []
+        for record, outputs, future in waiting:
+            if committed:
+                self.committed.append(record)
+                self.published.extend(outputs)
+            future.set_result(committed)
+
+    def of(self, topic: OutputTopic) -> list[Output]:
+        """What was committed to one topic."""
+        return [output for output in self.published if output.topic is topic]
+
+
+@dataclass
+class StillClock:
+    """A clock that tests move."""
+
+    moment: datetime
+
+    def now(self) -> datetime:
+        """The moment it was set to."""
+        return self.moment

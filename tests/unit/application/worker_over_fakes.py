@@ -1,0 +1,223 @@
+"""The whole application over fakes: what bootstrap builds, without Kafka, SQL and HTTP."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from tests.fakes.gateway import FakePayWizard
+from tests.fakes.ledger import FakeLedger, LedgerStore
+from tests.instruments import CLIENTS, unwatched_metrics
+from tests.unit.application.kafka_side import KafkaSide, StillClock
+from worker.adapters.avro.frames import decode_frame, encode_frame
+from worker.adapters.avro.packaged_schemas import packaged_schemas
+from worker.adapters.avro.records import RecordCodec
+from worker.application.accounts import Accounts
+from worker.application.asking import Asking
+from worker.application.dead_letters import DeadLetters
+from worker.application.dispatch import Dispatcher
+from worker.application.originals import Originals
+from worker.application.ports import Ledger, OutputTopic, RecordKind, SourceRecord
+from worker.application.process_command import ProcessCommand, Rules
+from worker.application.reading import Reading
+from worker.application.refresh_balance import RefreshBalance
+from worker.domain.card import Card
+from worker.domain.entry import Headers, Source
+from worker.domain.operations import Operation
+from worker.domain.retry_schedule import RetrySchedule
+from worker.domain.states import State
+
+CLIENT = CLIENTS[0]
+CHANNEL = "FACTOR4"
+ACCOUNT = "600000000000001"
+CARD = Card(CLIENT, CHANNEL, ACCOUNT)
+SOON_SECONDS = 10.0
+TOPIC = "paywizard.commands.payment"
+REFRESH_TOPIC = "paywizard.internal.balance-refresh"
+
+
+class OneChannel:
+    """The Clients port: two clients, one channel."""
+
+    def channel_of(self, client_id: str) -> str | None:
+        """Name the channel of a known client."""
+        return CHANNEL if client_id in CLIENTS else None
+
+
+@dataclass
+class WorkerOverFakes:
+    """One process. Give several the same `store` and `paywizard` to have them follow each other."""
+
+    store: LedgerStore = field(default_factory=LedgerStore)
+    paywizard: FakePayWizard = field(default_factory=FakePayWizard)
+    kafka: KafkaSide = field(default_factory=KafkaSide)
+    owner: str = "process-1"
+    reload_amount_allowed: bool = True
+    unknown_originals_allowed: bool = False
+    tenure: int = 1
+    _offsets: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.clock = StillClock(self.store.moment)
+        self.metrics = unwatched_metrics()
+        self.ledger: Ledger = FakeLedger(self.owner, self.store)
+        self.dispatcher = self._built()
+
+    def _built(self) -> Dispatcher:
+        codec, day = RecordCodec(default_client_id=CLIENT), timedelta(days=1)
+        dead_letters = DeadLetters(group="tests", version="0")
+        asking = Asking(
+            ledger=self.ledger,
+            gateway=self.paywizard,
+            clock=self.clock,
+            schedule=RetrySchedule(first_delay_seconds=0.001, delay_seconds_max=0.01),
+            jitter=lambda: 0.0,
+            metrics=self.metrics,
+        )
+        originals = Originals(
+            ledger=self.ledger,
+            voidable=frozenset({Operation.PAYMENT, Operation.TIP, Operation.RELOAD}),
+            unknown_checkout_ids_allowed=self.unknown_originals_allowed,
+        )
+        rules = Rules(
+            lease=timedelta(seconds=90),
+            wait_max=day,
+            original_wait=timedelta(seconds=0.6),
+            reload_amount_allowed=self.reload_amount_allowed,
+        )
+        process = ProcessCommand(
+            owner=self.owner,
+            rules=rules,
+            ledger=self.ledger,
+            asking=asking,
+            originals=originals,
+            codec=codec,
+            clock=self.clock,
+            dead_letters=dead_letters,
+            metrics=self.metrics,
+        )
+        refresh = RefreshBalance(
+            wait_max=day,
+            ledger=self.ledger,
+            asking=asking,
+            codec=codec,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+        reading = Reading(
+            codec=codec,
+            clients=OneChannel(),
+            originals=originals,
+            process=process,
+            refresh=refresh,
+            dead_letters=dead_letters,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+        accounts = Accounts(topic_prefix="paywizard.", clock=self.clock, metrics=self.metrics)
+        return Dispatcher(reading, self.kafka, accounts)
+
+    def record(
+        self,
+        value: bytes | None,
+        *,
+        topic: str = TOPIC,
+        partition: int = 0,
+        key: bytes | None = b"key",
+        headers: Headers = (),
+    ) -> SourceRecord:
+        """The next record of a partition."""
+        offset = self._offsets.get((topic, partition), 0)
+        self._offsets[topic, partition] = offset + 1
+        refresh = topic == REFRESH_TOPIC
+        return SourceRecord(
+            source=Source(f"id of {topic}", topic, partition, offset),
+            tenure=self.tenure,
+            kind=RecordKind.BALANCE_REFRESH if refresh else RecordKind.COMMAND,
+            key=key,
+            value=value,
+            headers=headers,
+            timestamp=self.clock.now(),
+        )
+
+    def send(self, value: bytes | None, **place: Any) -> SourceRecord:
+        """Bring a record, as the consumer would."""
+        record = self.record(value, **place)
+        self.dispatcher.receive([record])
+        return record
+
+    async def run(self, value: bytes | None, **place: Any) -> SourceRecord:
+        """Bring a record and wait until it is complete."""
+        record = self.send(value, **place)
+        await self.until(lambda: record in self.kafka.committed)
+        return record
+
+    async def until(self, condition: Any) -> None:
+        """Let the worker go on until something holds; TimeoutError if it never does."""
+        async with asyncio.timeout(SOON_SECONDS):
+            while not condition():
+                if self.dispatcher.failed.done():
+                    self.dispatcher.failed.result()
+                await asyncio.sleep(0.001)
+
+    def state_of(self, tran_order_no: str, client_id: str = CLIENT) -> State:
+        """What the ledger says of an order."""
+        return self.store.entries[client_id, tran_order_no].state
+
+    def results(self) -> list[Mapping[str, Any]]:
+        """The committed results, decoded."""
+        return [
+            decode_frame(output.value).fields for output in self.kafka.of(OutputTopic.RESULTS)
+        ]
+
+    def claims(self, result: str) -> float:
+        """How often payments were told this about their order number."""
+        child = self.metrics.ledger_claims_total.labels(operation="payment", result=result)
+        return sum(sample.value for metric in child.collect() for sample in metric.samples)
+
+    async def stop(self) -> None:
+        """End the process, whatever is open."""
+        self.paywizard.answering.set()
+        self.kafka.committing = True
+        self.kafka.settle(committed=True)
+        assert await self.dispatcher.drain(SOON_SECONDS)
+
+
+def command_bytes(name: str, tran_order_no: str = "T-1", **fields: Any) -> bytes:
+    """Encode a command; what is not given is null, or what the card command needs."""
+    shape = packaged_schemas().by_name[f"paywizard.commands.{name}"].shape
+    usual: dict[str, Any] = {
+        "tranOrderNo": tran_order_no,
+        "requestedAt": datetime.fromisoformat("2026-01-05T12:00:00+00:00"),
+        "accountId": ACCOUNT,
+        "entryType": "K",
+        "points": 5,
+        "amount": Decimal("10.50"),
+        "currency": "USD",
+        "activating": True,
+        "customerInfo": {},
+    }
+    if name == "VoidCommand":
+        del usual["accountId"], usual["entryType"]
+    if name == "ReloadCommand":
+        usual["customerInfo"] = None
+    names = [field.name for field in shape.fields]
+    values = {field: fields.get(field, usual.get(field)) for field in names}
+    customer = values.get("customerInfo")
+    if customer is not None:
+        values["customerInfo"] = dict.fromkeys(CUSTOMER_FIELDS, "") | customer
+    return encode_frame(f"paywizard.commands.{name}", values)
+
+
+CUSTOMER_FIELDS = (
+    *("customerType", "firstName", "middleName", "lastName", "address1", "address2", "city"),
+    *("state", "postal", "country", "mailPref", "phone", "isMobile", "phonePref", "email"),
+    *("emailPref", "birthday", "anniversary", "gender"),
+)
+
+
+def payment(tran_order_no: str = "T-1", **fields: Any) -> bytes:
+    """Encode a payment of 10.50 USD."""
+    return command_bytes("PaymentCommand", tran_order_no, **fields)

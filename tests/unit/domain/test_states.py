@@ -1,0 +1,67 @@
+"""The table of transitions, over its whole grid."""
+
+import itertools
+
+import pytest
+
+from worker.domain.states import (
+    FINAL,
+    GIVES_BACK_ORIGINAL,
+    PUBLISHABLE,
+    TRANSITIONS,
+    Event,
+    IllegalTransitionError,
+    State,
+    next_state,
+)
+
+ARROWS = {
+    (State.CLAIMED, Event.SUBMIT): State.SUBMITTED,
+    (State.CLAIMED, Event.REFUSED_HERE): State.NOT_EXECUTED,
+    (State.CLAIMED, Event.INQUIRED): State.SUCCEEDED,
+    (State.SUBMITTED, Event.NOT_SENT): State.CLAIMED,
+    (State.SUBMITTED, Event.THROTTLED): State.CLAIMED,
+    (State.SUBMITTED, Event.APPROVED): State.SUCCEEDED,
+    (State.SUBMITTED, Event.DECLINED): State.DECLINED,
+    (State.SUBMITTED, Event.PENDING): State.PENDING,
+    (State.SUBMITTED, Event.REFUSED): State.NOT_EXECUTED,
+    (State.SUBMITTED, Event.NO_ANSWER): State.IN_DOUBT,
+    (State.SUBMITTED, Event.LEASE_OVER): State.IN_DOUBT,
+}
+
+
+@pytest.mark.parametrize(("state", "event"), list(itertools.product(State, Event)))
+def test_every_state_and_event_is_an_arrow_or_a_refusal(state: State, event: Event) -> None:
+    """Nothing but the drawn arrows can happen, whatever is tried."""
+    if (state, event) in ARROWS:
+        assert next_state(state, event) is ARROWS[state, event]
+    else:
+        with pytest.raises(IllegalTransitionError, match=f"{event.value}.*{state.value}"):
+            next_state(state, event)
+
+
+def test_final_states_have_no_way_out() -> None:
+    """What is decided stays decided."""
+    assert not {state for state, _ in TRANSITIONS} & FINAL
+
+
+def test_doubt_is_never_final() -> None:
+    """P4: an order in doubt is not passed off as decided."""
+    assert not {State.IN_DOUBT, State.PENDING} & FINAL
+    assert {State.IN_DOUBT, State.PENDING} < PUBLISHABLE
+
+
+def test_only_proof_that_nothing_left_leads_back_to_claimed() -> None:
+    """P1: asking again needs NotSent or Throttled; no doubt and no answer leads there."""
+    back = {event for (_, event), target in TRANSITIONS.items() if target is State.CLAIMED}
+    assert back == {Event.NOT_SENT, Event.THROTTLED}
+
+
+def test_an_original_is_kept_while_its_void_may_have_moved_money() -> None:
+    """A void in doubt, pending or done still holds its original."""
+    assert not GIVES_BACK_ORIGINAL & {
+        State.SUBMITTED,
+        State.PENDING,
+        State.IN_DOUBT,
+        State.SUCCEEDED,
+    }

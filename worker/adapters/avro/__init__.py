@@ -1,0 +1,1 @@
+"""Turns the bytes of Kafka records into fields and back, by the schemas in `schemas/`."""

@@ -1,0 +1,1 @@
+"""The ledger on SQL: SQLAlchemy Core with Alembic migrations."""

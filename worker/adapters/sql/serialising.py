@@ -1,0 +1,152 @@
+"""JSON as the ledger stores it: the schemas' words, money as exact text, bytes as base64.
+
+Nothing that is absent is written, and keys that are not known are passed over: a ledger may be
+one revision newer than the code.
+"""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, Final
+
+from worker.domain.entry import Request, StoredOutcome
+from worker.domain.money import Money
+from worker.domain.outcomes import DecidedBy
+from worker.domain.replies import Answer, Balance
+
+ANSWER_KEYS: Final = MappingProxyType(
+    {
+        "http_status": "httpStatus",
+        "code": "code",
+        "msg": "msg",
+        "result": "result",
+        "mid": "mid",
+        "paywizard_id": "paywizardId",
+        "checkout_id": "checkoutId",
+        "trans_index_code": "transIndexCode",
+        "ori_checkout_id": "oriCheckoutId",
+        "ori_trans_index_code": "oriTransIndexCode",
+        "amount": "amount",
+        "timestamp": "timestamp",
+    }
+)
+"""Fields of an Answer that are stored as they are, and their keys."""
+
+
+def request_text(request: Request) -> str:
+    """Write what was asked."""
+    assert request.received_at.tzinfo is not None
+    money = request.money
+    return _text(
+        {
+            "receivedAt": request.received_at.astimezone(UTC).isoformat(),
+            "entryType": request.entry_type,
+            "amount": None if money is None else str(money.value),
+            "currency": None if money is None else money.currency,
+            "points": request.points,
+            "originalTranOrderNo": request.original_tran_order_no,
+            "originalCheckoutId": request.original_checkout_id,
+            "headers": [
+                [name, b64encode(value).decode("ascii")] for name, value in request.headers
+            ],
+        }
+    )
+
+
+def request_from(text: str) -> Request:
+    """Read what `request_text` wrote."""
+    stored = json.loads(text)
+    amount = stored.get("amount")
+    return Request(
+        received_at=datetime.fromisoformat(stored["receivedAt"]),
+        entry_type=stored.get("entryType"),
+        money=None if amount is None else Money(Decimal(amount), stored["currency"]),
+        points=stored.get("points"),
+        original_tran_order_no=stored.get("originalTranOrderNo"),
+        original_checkout_id=stored.get("originalCheckoutId"),
+        headers=tuple((name, b64decode(value)) for name, value in stored["headers"]),
+    )
+
+
+def outcome_text(outcome: StoredOutcome) -> str:
+    """Write how it ended."""
+    answer = outcome.answer
+    return _text(
+        {
+            "decidedBy": outcome.decided_by.value,
+            "reason": outcome.reason,
+            "reasonDetail": outcome.reason_detail,
+            "answer": _present(
+                {key: getattr(answer, name) for name, key in ANSWER_KEYS.items()}
+                | {"balances": None if answer.balances is None else _balances(answer.balances)}
+            ),
+        }
+    )
+
+
+def outcome_from(text: str) -> StoredOutcome:
+    """Read what `outcome_text` wrote."""
+    stored = json.loads(text)
+    answer = stored["answer"]
+    known = {name: answer.get(key) for name, key in ANSWER_KEYS.items()}
+    balances = answer.get("balances")
+    return StoredOutcome(
+        decided_by=DecidedBy(stored["decidedBy"]),
+        reason=stored.get("reason"),
+        reason_detail=stored.get("reasonDetail"),
+        answer=Answer(**known, balances=None if balances is None else _balances_from(balances)),
+    )
+
+
+def balances_text(balances: Sequence[Balance]) -> str:
+    """Write what a card holds."""
+    return json.dumps(_balances(balances), separators=(",", ":"))
+
+
+def balances_from(text: str) -> tuple[Balance, ...]:
+    """Read what `balances_text` wrote."""
+    return _balances_from(json.loads(text))
+
+
+def causes_text(causes: Sequence[str]) -> str:
+    """Write the order numbers that caused an event."""
+    return json.dumps(causes, separators=(",", ":"))
+
+
+def causes_from(text: str) -> tuple[str, ...]:
+    """Read what `causes_text` wrote."""
+    return tuple(json.loads(text))
+
+
+def _balances(balances: Sequence[Balance]) -> list[dict[str, str]]:
+    return [
+        {
+            "valueCode": balance.value_code,
+            "amount": str(balance.amount),
+            "difference": str(balance.difference),
+        }
+        for balance in balances
+    ]
+
+
+def _balances_from(stored: Sequence[Mapping[str, str]]) -> tuple[Balance, ...]:
+    return tuple(
+        Balance(
+            value_code=item["valueCode"],
+            amount=Decimal(item["amount"]),
+            difference=Decimal(item["difference"]),
+        )
+        for item in stored
+    )
+
+
+def _present(content: Mapping[str, Any]) -> dict[str, object]:
+    return {key: value for key, value in content.items() if value is not None}
+
+
+def _text(content: Mapping[str, Any]) -> str:
+    # ASCII with escapes: any text survives any database, U+0000 too.
+    return json.dumps(_present(content), separators=(",", ":"))

@@ -1,0 +1,173 @@
+"""Keeping the order: one lane per partition, one turn per card, completion in offset order."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+import structlog
+
+from worker.application.accounts import Accounts
+from worker.application.halting import Halt, HaltedError
+from worker.application.handled import Handled
+from worker.application.ports import LedgerUnavailableError, Publisher, SourceRecord
+from worker.application.reading import Job, Reading
+from worker.application.turns import Turn, Turns
+
+LEDGER_AWAY_SECONDS: Final = 1.0
+
+log = structlog.get_logger(__name__)
+Partition = tuple[str, int]
+T = TypeVar("T")
+
+
+class Lane:
+    """The records of one tenure of one partition, from reading to completion."""
+
+    def __init__(
+        self, reading: Reading, publisher: Publisher, accounts: Accounts, turns: Turns
+    ) -> None:
+        self._reading, self._publisher, self._accounts = reading, publisher, accounts
+        self._turns = turns
+        self._halt = Halt()
+        self._arrived: asyncio.Queue[SourceRecord | None] = asyncio.Queue()
+        self._started: asyncio.Queue[asyncio.Task[tuple[Handled, Turn] | None] | None] = (
+            asyncio.Queue()
+        )
+        self._publishing: set[asyncio.Task[None]] = set()
+
+    def receive(self, record: SourceRecord) -> None:
+        """Queue a record; the consumer bounds how many are in hand."""
+        self._arrived.put_nowait(record)
+
+    def halt(self) -> None:
+        """Begin nothing more; `run` ends once what is open has ended."""
+        self._halt.halt()
+        self._arrived.put_nowait(None)
+
+    async def run(self) -> None:
+        """Work until halted, then until every open call is decided and published."""
+        async with asyncio.TaskGroup() as lane:
+            lane.create_task(self._start(lane))
+            lane.create_task(self._complete(lane))
+
+    async def _start(self, lane: asyncio.TaskGroup) -> None:
+        """Begin jobs in the order of the records: a turn is taken before the next is read."""
+        while (record := await self._arrived.get()) is not None:
+            try:
+                job = await self._patiently(lambda r=record: self._reading.job_for(r))  # type: ignore[misc]
+            except HaltedError:
+                break
+            turn = None if job.wait_aside else self._turns.take(job.line)
+            self._started.put_nowait(lane.create_task(self._do(job, turn)))
+        self._started.put_nowait(None)
+
+    async def _do(self, job: Job, turn: Turn | None) -> tuple[Handled, Turn] | None:
+        """Handle a record in its turn; None if work was halted before it came to anything."""
+        try:
+            if job.wait_aside is not None:
+                aside = job.wait_aside
+                job = await self._patiently(lambda: aside(self._halt))
+            if turn is None:
+                turn = self._turns.take(job.line)
+            with self._accounts.stage("queued"):
+                await turn.wait()
+            handled = await self._patiently(lambda: job.handle(self._halt))
+        except HaltedError:
+            if turn is not None:
+                turn.give_back()
+            return None
+        if not handled.holds_turn:
+            turn.give_back()
+        return handled, turn
+
+    async def _patiently(self, what: Callable[[], Awaitable[T]]) -> T:
+        """Do it; while the ledger is away, wait and do it again from the start (P8)."""
+        while True:
+            self._halt.check()
+            try:
+                return await what()
+            except LedgerUnavailableError:
+                log.warning("ledger.unavailable")
+                await self._halt.sleep(LEDGER_AWAY_SECONDS)
+
+    async def _complete(self, lane: asyncio.TaskGroup) -> None:
+        """Hand over in offset order; after a record that came to nothing, nothing more."""
+        open_so_far = True
+        while (task := await self._started.get()) is not None:
+            done = await task
+            if done is None:
+                open_so_far = False
+                continue
+            handled, turn = done
+            if not open_so_far:
+                turn.give_back()
+                continue
+            published = self._publisher.complete(handled.record, handled.outputs)
+            lane.create_task(self._account(published, handled, turn))
+
+    async def _account(self, published: Awaitable[bool], handled: Handled, turn: Turn) -> None:
+        with self._accounts.stage("publishing"):
+            committed = await published
+        turn.give_back()
+        if committed:
+            self._accounts.completed(handled)
+
+
+class Dispatcher:
+    """Gives every record to the lane of its partition's present tenure."""
+
+    def __init__(self, reading: Reading, publisher: Publisher, accounts: Accounts) -> None:
+        self._reading, self._publisher, self._accounts = reading, publisher, accounts
+        self._lanes: dict[Partition, tuple[int, Lane]] = {}
+        self._turns: dict[Partition, Turns] = {}
+        """Kept over tenures: an open call of an ended one still holds its card's turn."""
+        self._running: dict[asyncio.Task[None], Lane] = {}
+        self._draining = False
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Gets the exception that no lane should ever raise."""
+
+    def receive(self, records: Sequence[SourceRecord]) -> None:
+        """Take records over, in the order of their offsets within each partition."""
+        if self._draining:
+            return
+        for record in records:
+            self._accounts.consumed(record)
+            self._lane_for(record).receive(record)
+
+    def end_tenure(self, topic: str, partition: int) -> None:
+        """Publish nothing more of a partition; open calls still reach the ledger."""
+        _, lane = self._lanes.pop((topic, partition), (0, None))
+        if lane is not None:
+            lane.halt()
+
+    async def drain(self, timeout_seconds: float) -> bool:
+        """Finish what is open and publish it; False if the time did not suffice (P12)."""
+        self._draining = True
+        for _, lane in self._lanes.values():
+            lane.halt()
+        if not self._running:
+            return True
+        _, late = await asyncio.wait(self._running, timeout=timeout_seconds)
+        return not late
+
+    def _lane_for(self, record: SourceRecord) -> Lane:
+        key = (record.source.topic, record.source.partition)
+        tenure, lane = self._lanes.get(key, (None, None))
+        if lane is None or tenure != record.tenure:
+            if lane is not None:
+                lane.halt()
+            turns = self._turns.setdefault(key, Turns())
+            lane = Lane(self._reading, self._publisher, self._accounts, turns)
+            self._lanes[key] = (record.tenure, lane)
+            task = asyncio.create_task(lane.run())
+            self._running[task] = lane
+            task.add_done_callback(self._ended)
+        return lane
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        if task.cancelled() or task.exception() is None or self.failed.done():
+            return
+        error = task.exception()
+        assert error is not None
+        self.failed.set_exception(error)

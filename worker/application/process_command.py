@@ -1,0 +1,228 @@
+"""Process a command: claim, submit, ask PayWizard, decide, publish; at most once (P1)."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from worker.application.asking import Asking
+from worker.application.dead_letters import DeadLetters
+from worker.application.halting import Halt
+from worker.application.handled import Handled, How
+from worker.application.originals import Originals
+from worker.application.ports import Clock, Codec, Ledger, LostRaceError, Output, OutputTopic
+from worker.application.work import Work
+from worker.domain.balances import BalanceRefresh
+from worker.domain.claims import Claim, judge_existing
+from worker.domain.commands import Inquiry, OnOriginal, Reload, content_fault
+from worker.domain.entry import Entry, StoredOutcome
+from worker.domain.operations import MOVES_BALANCE, Operation
+from worker.domain.outcomes import DeadLetterReason, DecidedBy, Reason
+from worker.domain.replies import Doubt
+from worker.domain.results import refused_here, result_of
+from worker.domain.states import PUBLISHABLE, Event, State
+from worker.observability.metrics import Metrics
+
+LOOK_AGAIN_SECONDS: Final = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the operator decided about commands."""
+
+    lease: timedelta
+    wait_max: timedelta
+    original_wait: timedelta
+    reload_amount_allowed: bool
+    """Whether a reload may carry an amount, which PayWizard does not document (G1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessCommand:
+    """The use case; one instance serves all commands of a process."""
+
+    owner: str
+    rules: Rules
+    ledger: Ledger
+    asking: Asking
+    originals: Originals
+    codec: Codec
+    clock: Clock
+    dead_letters: DeadLetters
+    metrics: Metrics
+    _executing: dict[tuple[str, str], asyncio.Event] = field(default_factory=dict)
+    """Order numbers that this process is executing, each with the end of it."""
+
+    async def wait_for_original(self, work: Work, halt: Halt) -> Work:
+        """Wait aside until the original is decided or the wait is over; hold no turn meanwhile."""
+        assert isinstance(work.command, OnOriginal)
+        assert work.original is not None
+        left = work.deadline(self.rules.wait_max) - self.clock.now()
+        wait = min(self.rules.original_wait, left).total_seconds()
+        with self.metrics.commands_in_hand.labels(stage="original_wait").track_inprogress():
+            original = await self.originals.wait_for(work.command, work.original, wait, halt)
+        return replace(work, original=original)
+
+    async def handle(self, work: Work, halt: Halt) -> Handled:
+        """Bring the command to an outcome that this record may publish, or to none.
+
+        Raises HaltedError where work should stop and nothing is open; LedgerUnavailableError
+        where nothing was sent.
+        """
+        while True:
+            halt.check()
+            try:
+                return await self._attempt(work, halt)
+            except LostRaceError:
+                # Someone else moved the entry: read again, repeat nothing. The claim table
+                # says what this record may still do.
+                log.info("ledger.lost_race", **_names(work))
+
+    async def _attempt(self, work: Work, halt: Halt) -> Handled:
+        entry, claim = await self._claim(work)
+        match claim:
+            case Claim.DUPLICATE:
+                return Handled(record=work.record, how=How.DUPLICATE)
+            case Claim.CONFLICT:
+                return self.dead_letters.letter(
+                    work.record, DeadLetterReason.CONFLICT, None, self.clock.now()
+                )
+            case _:
+                return self._published(work, await self._outcome(work, entry, claim, halt))
+
+    async def _claim(self, work: Work) -> tuple[Entry, Claim]:
+        """Take the order number, or see what the record may do with what is already there."""
+        proposed = work.new_entry(self.owner)
+        with self.metrics.commands_in_hand.labels(stage="claiming").track_inprogress():
+            entry, new = await self.ledger.claim(proposed)
+        claim = Claim.NEW
+        if not new:
+            claim = judge_existing(
+                entry,
+                work.record.source,
+                proposed.fingerprint,
+                in_flight=entry.key in self._executing,
+            )
+        self.metrics.ledger_claims_total.labels(
+            operation=work.command.operation.lower(), result=claim.value
+        ).inc()
+        return entry, claim
+
+    async def _outcome(self, work: Work, entry: Entry, claim: Claim, halt: Halt) -> Entry:
+        """Bring the entry to a state that a result can report."""
+        match claim:
+            case Claim.NEW:
+                return await self._execute(work, entry, halt)
+            case Claim.TAKE_OVER:
+                return await self._execute(work, await self.ledger.take_over(entry), halt)
+            case Claim.JOIN:
+                await self._executing[entry.key].wait()
+                return await self._read(entry)
+            case Claim.WAIT_FOR_LEASE:
+                return await self._lease_over(entry, halt)
+            case _:
+                return entry
+
+    async def _execute(self, work: Work, entry: Entry, halt: Halt) -> Entry:
+        ended = self._executing[entry.key] = asyncio.Event()
+        began = asyncio.get_running_loop().time()
+        try:
+            refusal = self._refusal(work)
+            if refusal is not None:
+                return await self.ledger.move(entry, Event.REFUSED_HERE, refusal)
+            deadline = work.deadline(self.rules.wait_max)
+            if isinstance(work.command, Inquiry):
+                return await self.asking.inquire(work, entry, deadline, halt)
+            return await self.asking.execute(work, entry, deadline, halt)
+        finally:
+            if self._executing.get(entry.key) is ended:
+                del self._executing[entry.key]
+            ended.set()
+            self.metrics.command_duration_seconds.labels(
+                operation=entry.operation.lower()
+            ).observe(asyncio.get_running_loop().time() - began)
+
+    def _refusal(self, work: Work) -> StoredOutcome | None:
+        """Say why this worker will not send the command; the first reason that applies."""
+        if work.deadline(self.rules.wait_max) <= self.clock.now():
+            return refused_here(Reason.EXPIRED)
+        fault = content_fault(work.command)
+        if fault is not None:
+            return refused_here(Reason.INVALID, fault)
+        match work.command:
+            case Reload(money=money) if money and not self.rules.reload_amount_allowed:
+                return refused_here(Reason.UNSUPPORTED, "amount")
+            case OnOriginal():
+                assert work.original is not None
+                if work.original.refusal is not None:
+                    return refused_here(work.original.refusal)
+                if work.names_other_card:
+                    return refused_here(Reason.ORIGINAL_NOT_ELIGIBLE, "accountId")
+            case _:
+                pass
+        return None
+
+    async def _read(self, entry: Entry) -> Entry:
+        """Read an entry again that must have come to an outcome, else LostRaceError."""
+        stored = await self.ledger.find(*entry.key)
+        assert stored is not None, "an order number is remembered for good"
+        if stored.state not in PUBLISHABLE:
+            raise LostRaceError
+        return stored
+
+    async def _lease_over(self, entry: Entry, halt: Halt) -> Entry:
+        """Watch a submission that is not ours until it is decided or nobody can still send it."""
+        lease_seconds = self.rules.lease.total_seconds()
+        while (left := await self.ledger.lease_left_seconds(entry, lease_seconds)) > 0:
+            await halt.sleep(min(left, LOOK_AGAIN_SECONDS))
+            stored = await self.ledger.find(*entry.key)
+            if stored is None or stored.version != entry.version:
+                return await self._read(entry)
+        doubt = StoredOutcome(decided_by=DecidedBy.WORKER, reason=Doubt.LEASE_OVER.value)
+        return await self.ledger.move(entry, Event.LEASE_OVER, doubt)
+
+    def _published(self, work: Work, entry: Entry) -> Handled:
+        """Say what this record publishes about its decided, pending or doubtful order."""
+        result = result_of(entry)
+        outputs = [
+            Output(
+                OutputTopic.RESULTS,
+                entry.tran_order_no.encode(),
+                self.codec.result(result),
+                entry.request.headers,
+            )
+        ]
+        if _moved_or_asked(entry) and entry.card is not None:
+            refresh = BalanceRefresh(
+                card=entry.card,
+                entry_type=work.entry_type or "K",
+                cause=entry.tran_order_no,
+                requested_at=self.clock.now(),
+            )
+            outputs.append(
+                Output(
+                    OutputTopic.BALANCE_REFRESH,
+                    entry.card.key.encode(),
+                    self.codec.balance_refresh(refresh),
+                )
+            )
+        return Handled(record=work.record, how=How.RESULT, outputs=outputs, result=result)
+
+
+def _moved_or_asked(entry: Entry) -> bool:
+    """Whether the card's balances are worth another look: something moved, or somebody asked."""
+    return entry.state is State.SUCCEEDED and (
+        entry.operation in MOVES_BALANCE or entry.operation is Operation.INQUIRY
+    )
+
+
+def _names(work: Work) -> dict[str, str]:
+    return {
+        "tran_order_no": work.command.tran_order_no,
+        "client_id": work.command.client_id,
+        "operation": work.command.operation.lower(),
+    }

@@ -1,0 +1,253 @@
+"""The promises about order numbers: one effect (P1), one outcome (P2), nothing lost (P3), no reuse (P5), and the truth."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ops.proof.history import (
+    BookOrder,
+    Command,
+    DeadLetter,
+    Finding,
+    History,
+    Order,
+    Place,
+    Result,
+    event_id,
+)
+
+FINAL = frozenset({"SUCCEEDED", "DECLINED", "NOT_EXECUTED"})
+OPEN = frozenset({"PENDING", "IN_DOUBT"})
+MOVES_VALUE = frozenset({"PAYMENT", "TIP", "RELOAD", "ISSUE_POINTS", "REDEEM_POINTS", "VOID"})
+NEVER_ASKED = BookOrder(requests=0, effects=0)
+
+Letters = dict[Place, list[DeadLetter]]
+
+
+@dataclass(slots=True)
+class Trail:
+    """Everything that was seen of one order number; replays are left out, they repeat what is here."""
+
+    order: Order
+    commands: list[Command] = field(default_factory=list)
+    firsts: list[Result] = field(default_factory=list)
+    finals: list[Result] = field(default_factory=list)
+    strangers: list[Result] = field(default_factory=list)
+
+    @property
+    def latest(self) -> Result | None:
+        """The newest outcome that subscribers have."""
+        return next(reversed(self.finals or self.firsts), None)
+
+    @property
+    def executed(self) -> Command | None:
+        """The record that the first outcome answers."""
+        if not self.firsts:
+            return None
+        return next((c for c in self.commands if c.place == self.firsts[0].source), None)
+
+    @property
+    def copies(self) -> int:
+        """How many more records ask for what was executed."""
+        executed = self.executed
+        return sum(c.content == executed.content for c in self.commands) - 1 if executed else 0
+
+    def finding(self, promise: str, what: str) -> Finding:
+        """Say `what` is wrong with this order: a clause that starts with its verb."""
+        results = (*self.firsts, *self.finals, *self.strangers)
+        return Finding(
+            promise=promise,
+            subject=str(self.order),
+            sentence=f"The {self.order} {what}",
+            records=(*(c.place for c in self.commands), *(r.place for r in results)),
+        )
+
+
+def trails(history: History) -> dict[Order, Trail]:
+    """Gather commands and results by order number; the eventId tells a first outcome from a final one."""
+    found: dict[Order, Trail] = {}
+    for command in history.commands:
+        if command.order is not None:
+            found.setdefault(command.order, Trail(command.order)).commands.append(command)
+    for result in history.results:
+        trail = found.setdefault(result.order, Trail(result.order))
+        first, final = event_id(result.order, "first"), event_id(result.order, "final")
+        if result.event_id not in {first, final}:
+            trail.strangers.append(result)
+        elif not result.replayed:
+            (trail.firsts if result.event_id == first else trail.finals).append(result)
+    return found
+
+
+def order_findings(trail: Trail, letters: Letters, entry: BookOrder) -> Iterator[Finding]:
+    """Check all that is promised about one order number; `entry` is its place in PayWizard's book."""
+    yield from _asked(trail, entry)
+    if not trail.commands:
+        yield from _unasked(trail, entry)
+        return
+    if trail.strangers:
+        yield trail.finding(
+            "P2",
+            f"has a result at {trail.strangers[0].place} whose eventId is neither its first nor its final "
+            "one, so subscribers cannot recognise a repetition.",
+        )
+    if not trail.firsts:
+        yield _lost(trail, letters, entry)
+        return
+    yield from _outcomes(trail)
+    yield from _reuse(trail, letters)
+    yield from _truth(trail, entry)
+
+
+def _asked(trail: Trail, entry: BookOrder) -> Iterator[Finding]:
+    """P1: at most one effect, and not even a second request."""
+    if entry.effects > 1:
+        yield trail.finding(
+            "P1",
+            f"had a double effect: PayWizard moved its money or points {entry.effects} times in "
+            f"{entry.requests} requests. Look at its entry in the book.",
+        )
+    elif entry.requests > 1:
+        yield trail.finding(
+            "P1",
+            f"was asked twice: {entry.requests} requests reached PayWizard, which only a refusal at the door "
+            "excuses. Look at the worker's log for what came of the first one.",
+        )
+
+
+def _unasked(trail: Trail, entry: BookOrder) -> Iterator[Finding]:
+    if entry.effects:
+        yield trail.finding(
+            "truth", "moved money or points, but no command carries that number."
+        )
+    if trail.firsts or trail.finals or trail.strangers:
+        yield trail.finding("P2", "has a result, but no command carries that number.")
+
+
+def _lost(trail: Trail, letters: Letters, entry: BookOrder) -> Finding:
+    """P3: no first outcome; say what there is instead."""
+    reasons = [x.header("dlq.reason") for c in trail.commands for x in letters.get(c.place, ())]
+    if trail.finals:
+        instead = "there is only a final one, which must follow a first"
+    elif reasons:
+        instead = f"there is only a dead letter ({', '.join(reasons)}), though number and client are usable"
+    elif entry.effects:
+        instead = "nobody was told, though PayWizard moved its money or points"
+    else:
+        instead = "it is lost, and PayWizard moved nothing"
+    return trail.finding("P3", f"has no first outcome: {instead}. Look at its command.")
+
+
+def _outcomes(trail: Trail) -> Iterator[Finding]:
+    """P2: exactly one first outcome, and a final one only after an open one."""
+    first = trail.firsts[0]
+    if len(trail.firsts) > 1:
+        statuses = ", ".join(result.status for result in trail.firsts)
+        yield trail.finding(
+            "P2", f"has {len(trail.firsts)} first outcomes ({statuses}) instead of one."
+        )
+    if first.status not in FINAL | OPEN:
+        yield trail.finding(
+            "P2", f"has a first outcome of an unlisted status: {first.status!r}."
+        )
+    if trail.finals:
+        yield from _final(trail, first, trail.finals[0])
+
+
+def _final(trail: Trail, first: Result, final: Result) -> Iterator[Finding]:
+    if len(trail.finals) > 1:
+        yield trail.finding(
+            "P2", f"has {len(trail.finals)} final outcomes instead of one at most."
+        )
+    if first.status in FINAL:
+        yield trail.finding(
+            "P2",
+            f"was already {first.status}, which is the last word, yet {final.status} follows.",
+        )
+    if final.status not in FINAL:
+        yield trail.finding("P2", f"has a final outcome that is not final: {final.status}.")
+    # Only within a partition does Kafka say which of two records comes first.
+    if (
+        first.place.partition != final.place.partition
+        or final.place.offset < first.place.offset
+    ):
+        yield trail.finding("P2", "has a final outcome that can be read before its first one.")
+
+
+def _reuse(trail: Trail, letters: Letters) -> Iterator[Finding]:
+    """P5: one content is executed; its copies stay silent, any other content is one CONFLICT each."""
+    executed = trail.executed
+    if executed is None:
+        source = trail.firsts[0].source
+        yield trail.finding(
+            "P2", f"has a result that answers {source}, which is no command of it."
+        )
+        return
+    for command in trail.commands:
+        reasons = [letter.header("dlq.reason") for letter in letters.get(command.place, ())]
+        if command.content == executed.content and reasons:
+            yield trail.finding(
+                "P2",
+                f"has its result, yet the record at {command.place}, which asks for the same, became a dead "
+                f"letter as well ({', '.join(reasons)}).",
+            )
+        if command.content != executed.content and reasons != ["CONFLICT"]:
+            yield trail.finding(
+                "P5",
+                f"was used again with other content at {command.place}: that record must have exactly one "
+                f"dead letter CONFLICT, found: {', '.join(reasons) or 'none'}.",
+            )
+
+
+def _truth(trail: Trail, entry: BookOrder) -> Iterator[Finding]:
+    """What is published is what PayWizard's book says."""
+    latest = trail.latest
+    assert latest is not None
+    if latest.operation in MOVES_VALUE and latest.status == "SUCCEEDED":
+        yield from _succeeded(trail, latest, entry)
+    if latest.status in {"DECLINED", "NOT_EXECUTED"} and entry.effects:
+        yield trail.finding(
+            "truth",
+            f"was published as {latest.status}, but in PayWizard's book it has an effect.",
+        )
+    if trail.executed is not None:
+        yield from _as_commanded(trail, latest, trail.executed, entry)
+
+
+def _succeeded(trail: Trail, latest: Result, entry: BookOrder) -> Iterator[Finding]:
+    if not entry.effects:
+        yield trail.finding(
+            "truth",
+            "was published as SUCCEEDED without effect: in PayWizard's book nothing moved.",
+        )
+    elif latest.checkout_id not in entry.checkout_ids:
+        yield trail.finding(
+            "truth",
+            f"was published with the checkoutId {latest.checkout_id or 'missing'}; PayWizard's book has "
+            f"{', '.join(entry.checkout_ids) or 'none'}.",
+        )
+
+
+def _as_commanded(
+    trail: Trail, latest: Result, executed: Command, entry: BookOrder
+) -> Iterator[Finding]:
+    """Where both name a thing, PayWizard did what the executed command asked for."""
+    if latest.operation != executed.operation:
+        yield trail.finding(
+            "truth", f"is a {executed.operation}, but its result calls it {latest.operation}."
+        )
+    answered = latest.card.account_id if latest.card else None
+    if executed.account_id and answered and executed.account_id != answered:
+        yield trail.finding("truth", "has a result that names another card than its command.")
+    if not entry.effects:
+        return
+    for name, asked, moved in (
+        ("amount", executed.amount, entry.amount),
+        ("currency", executed.currency, entry.currency),
+        ("points", executed.points, entry.points),
+    ):
+        if asked is not None and moved is not None and asked != moved:
+            yield trail.finding(
+                "truth", f"asked for {name} {asked}, but PayWizard booked {moved}."
+            )
+    if executed.account_id and entry.account_id and executed.account_id != entry.account_id:
+        yield trail.finding("truth", "was executed on another card than its command names.")

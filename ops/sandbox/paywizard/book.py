@@ -1,0 +1,159 @@
+"""The book: every request and every effect per order number, for whoever has to prove something."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ops.sandbox.paywizard.bodies import Activate, Body, Inquire, Operation, Query
+from ops.sandbox.paywizard.cards import HeldCard
+from ops.sandbox.paywizard.money import POINTS, in_units
+from ops.sandbox.paywizard.transactions import Transaction
+from ops.sandbox.paywizard.wire import Json
+
+
+@dataclass(slots=True)
+class OrderEntry:
+    """What came under one (clientId, tranOrderNo); described by the first executed request."""
+
+    client_id: str
+    order_no: str
+    operation: Operation
+    requests: int = 0
+    executed: list[Transaction] = field(default_factory=list)
+
+    def as_json(self) -> Json:
+        """One member of `orders`; `effects` counts `movements`, one for each time value moved."""
+        movements = [_movement(each) for each in self.executed if each.succeeded]
+        return {
+            "clientId": self.client_id,
+            "tranOrderNo": self.order_no,
+            "operation": self.operation,
+            "requests": self.requests,
+            "effects": len(movements),
+            "results": [each.result for each in self.executed],
+            "checkoutIds": [each.checkout_id for each in self.executed],
+            **_description(self.executed[0] if self.executed else None),
+            "movements": movements,
+        }
+
+
+@dataclass(slots=True)
+class ActivationEntry:
+    """giftActivate has no order number, so it is counted per card."""
+
+    requests: int = 0
+    effects: int = 0
+
+
+class Book:
+    """Everything that reached the simulator; kept in memory."""
+
+    def __init__(self) -> None:
+        self._orders: dict[tuple[str, str], OrderEntry] = {}
+        self._activations: dict[tuple[str, str], ActivationEntry] = {}
+        self._inquiries = 0
+        self._queries = 0
+        self._rejected: Counter[str] = Counter()
+
+    def note_rejected(self, why: Literal["sign", "token", "request"]) -> None:
+        """A request was turned away; nothing moved."""
+        self._rejected[why] += 1
+
+    def note_arrival(
+        self, client_id: str, kind: type[Body], fields: Mapping[str, object]
+    ) -> None:
+        """A request with a good token and signature came, whether its fields are good or not."""
+        if kind is Inquire:
+            self._inquiries += 1
+        elif kind is Query:
+            self._queries += 1
+        elif kind is Activate and (account_id := _name(fields, "accountId")):
+            self._activation(client_id, account_id).requests += 1
+        elif kind.operation is not None and (order_no := _name(fields, "tranOrderNo")):
+            self._order(client_id, order_no, kind.operation).requests += 1
+
+    def note_executed(self, transaction: Transaction) -> None:
+        """A request was executed; if it succeeded, the balance has just moved."""
+        intent = transaction.intent
+        entry = self._order(intent.client.client_id, intent.order_no, intent.operation)
+        entry.executed.append(transaction)
+
+    def note_activated(self, client_id: str, account_id: str) -> None:
+        """An activation was carried out."""
+        self._activation(client_id, account_id).effects += 1
+
+    def as_json(self, cards: Iterable[HeldCard]) -> Json:
+        """The answer to `GET /book`."""
+        return {
+            "orders": [entry.as_json() for entry in self._orders.values()],
+            "cards": [_card(card) for card in cards],
+            "activations": [
+                {
+                    "clientId": client_id,
+                    "accountId": account_id,
+                    "requests": entry.requests,
+                    "effects": entry.effects,
+                }
+                for (client_id, account_id), entry in self._activations.items()
+            ],
+            "inquiries": self._inquiries,
+            "queries": self._queries,
+            "rejected": {why: self._rejected[why] for why in ("sign", "token", "request")},
+        }
+
+    def _order(self, client_id: str, order_no: str, operation: Operation) -> OrderEntry:
+        # One entry even if the number comes again as another operation: that is the point.
+        entry = OrderEntry(client_id, order_no, operation)
+        return self._orders.setdefault((client_id, order_no), entry)
+
+    def _activation(self, client_id: str, account_id: str) -> ActivationEntry:
+        return self._activations.setdefault((client_id, account_id), ActivationEntry())
+
+
+def _name(fields: Mapping[str, object], key: str) -> str | None:
+    """An identifier of a request that may be wrong otherwise; None if it cannot be counted by."""
+    value = fields.get(key)
+    return value if isinstance(value, str) and value.isprintable() and value else None
+
+
+def _description(first: Transaction | None) -> dict[str, Json]:
+    """Card and amount; `amount` and `currency` of money, `points` of points, else null."""
+    intent = None if first is None else first.intent
+    change = None if intent is None else intent.change
+    money = change if change is not None and change.value_code != POINTS else None
+    points = change if change is not None and change.value_code == POINTS else None
+    return {
+        "accountId": None if intent is None else intent.account_id,
+        "loyaltyChannel": None if intent is None else intent.loyalty_channel,
+        "amount": None if money is None else f"{abs(money.amount):f}",
+        "currency": None if money is None else money.value_code,
+        "points": None if points is None else int(abs(points.amount)),
+    }
+
+
+def _movement(transaction: Transaction) -> Json:
+    intent, change = transaction.intent, transaction.intent.change
+    assert change is not None, "only a known change can have succeeded"
+    return {
+        "operation": intent.operation,
+        "checkoutId": transaction.checkout_id,
+        "loyaltyChannel": intent.loyalty_channel,
+        "accountId": intent.account_id,
+        "valueCode": change.value_code,
+        "change": f"{change.amount:f}",
+    }
+
+
+def _card(card: HeldCard) -> Json:
+    balances: list[Json] = [
+        {"valueCode": code, "amount": f"{in_units(amount, code):f}"}
+        for code, amount in card.balances.items()
+    ]
+    return {
+        "clientId": card.client_id,
+        "loyaltyChannel": card.loyalty_channel,
+        "accountId": card.account_id,
+        "active": card.active,
+        "balances": balances,
+    }

@@ -1,0 +1,89 @@
+"""Doctored dead letters: one missing, altered, unexplained or indiscreet is found, and named."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ops.proof.checker import check
+from ops.proof.history import Card, History, Place, digest
+from tests.unit.proof.healthy_run import (
+    CONFLICT,
+    GARBAGE,
+    IDLE,
+    OPEN,
+    POOR,
+    RICH,
+    broken,
+    doctor,
+    order,
+)
+
+
+def letter_of(history: History, original: Place, **changes: Any) -> None:
+    """Change the dead letter of one record."""
+    doctor(history.dead_letters, lambda letter: letter.original == original, **changes)
+
+
+def header(history: History, original: Place, name: str, value: bytes) -> None:
+    """Give the dead letter of one record the header `name` with `value`, in place of its own."""
+    (letter,) = [each for each in history.dead_letters if each.original == original]
+    kept = tuple(pair for pair in letter.headers if pair[0] != name)
+    letter_of(history, original, headers=(*kept, (name, value)))
+
+
+@pytest.mark.parametrize(
+    ("original", "finding"),
+    [(GARBAGE, ("P3", f"record {GARBAGE}")), (CONFLICT, ("P5", str(order("paid"))))],
+)
+def test_a_missing_dead_letter_is_found(
+    history: History, original: Place, finding: tuple[str, str]
+) -> None:
+    """P3, P5: what is not executed under its number leads to a dead letter."""
+    history.dead_letters = [x for x in history.dead_letters if x.original != original]
+    verdict = check(history)
+    assert broken(verdict) == [finding]
+    assert str(original) in verdict.sentence
+
+
+@pytest.mark.parametrize("original", [GARBAGE, CONFLICT])
+def test_a_second_dead_letter_is_found(history: History, original: Place) -> None:
+    """P2: one record leads to one dead letter."""
+    (letter,) = [x for x in history.dead_letters if x.original == original]
+    history.dead_letters.append(replace(letter, place=letter.place._replace(offset=99)))
+    assert len(check(history).findings) == 1
+
+
+@pytest.mark.parametrize("field", ["value_digest", "key_digest"])
+def test_altered_bytes_in_a_dead_letter_are_found(history: History, field: str) -> None:
+    """P3: a dead letter holds the original's key and bytes, so that it can be sent again."""
+    letter_of(history, GARBAGE, **{field: digest(b"altered")})
+    verdict = check(history)
+    assert broken(verdict) == [("P3", "dead letter paywizard.dead-letters[0]@0")]
+    assert "altered" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("dlq.reason", b"BAD_LUCK"), ("dlq.message", b" "), ("dlq.reason", b"CONFLICT")],
+)
+def test_an_unexplained_dead_letter_is_found(history: History, name: str, value: bytes) -> None:
+    """P11: bad input gets a reason from the closed list, and a sentence."""
+    header(history, GARBAGE, name, value)
+    assert broken(check(history)) == [("P11", "dead letter paywizard.dead-letters[0]@0")]
+
+
+def test_a_dead_letter_of_nothing_is_found(history: History) -> None:
+    """P2: a dead letter keeps a record that was sent; here the garbage loses its own, too."""
+    header(history, GARBAGE, "dlq.original.offset", b"77")
+    assert {promise for promise, _ in broken(check(history))} == {"P2", "P3"}
+
+
+@pytest.mark.parametrize("card", [RICH, POOR, OPEN, IDLE])
+def test_a_leaked_card_number_is_found_but_not_repeated(history: History, card: Card) -> None:
+    """P10: no diagnosis shows a card number, and neither does the finding."""
+    header(history, GARBAGE, "dlq.error.field", f"accountId={card.account_id}!".encode())
+    verdict = check(history)
+    assert broken(verdict) == [("P10", "dead letter paywizard.dead-letters[0]@0")]
+    assert "dlq.error.field" in verdict.sentence
+    assert card.account_id not in verdict.sentence

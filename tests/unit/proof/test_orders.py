@@ -1,0 +1,199 @@
+"""Doctored orders: a repeated effect, a lost order, a wrong outcome or an untruth is found, and named."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ops.proof.checker import check
+from ops.proof.history import History, Place, digest, event_id
+from tests.unit.proof.healthy_run import (
+    CONFLICT,
+    GARBAGE,
+    RICH,
+    Run,
+    book,
+    broken,
+    doctor,
+    first_result,
+    order,
+)
+
+
+def test_a_double_effect_is_found(history: History) -> None:
+    """P1: PayWizard executes a number at most once."""
+    book(history, "paid", effects=2, requests=2, checkout_ids=("9-paid", "9-again"))
+    verdict = check(history)
+    assert broken(verdict) == [("P1", str(order("paid")))]
+    assert "double effect" in verdict.sentence
+
+
+def test_asking_twice_is_found_without_a_second_effect(history: History) -> None:
+    """P1: PayWizard is asked at most once, even if it had the sense to refuse."""
+    book(history, "paid", requests=2)
+    verdict = check(history)
+    assert broken(verdict) == [("P1", str(order("paid")))]
+    assert "asked twice" in verdict.sentence
+
+
+def test_a_lost_order_is_found(history: History) -> None:
+    """P3: no command is without outcome."""
+    history.results = [r for r in history.results if r.order != order("expired")]
+    verdict = check(history)
+    assert broken(verdict) == [("P3", str(order("expired")))]
+    assert "lost" in verdict.sentence
+    assert verdict.findings[0].records == (Place("paywizard.commands.payment", 0, 8),)
+
+
+def test_an_effect_that_nobody_was_told_of_is_found(history: History) -> None:
+    """P3: the lost order whose money moved is said to have moved it."""
+    history.results = [r for r in history.results if r.order != order("reloaded")]
+    assert "nobody was told" in check(history).sentence
+
+
+def test_a_good_command_in_the_dead_letters_is_no_outcome(history: History) -> None:
+    """P2: a record that decodes, with a usable number and a known client, leads to a result."""
+    run = Run()
+    run.dead_letter(run.command("refused"), "INVALID")
+    verdict = check(run.history)
+    assert broken(verdict) == [("P3", str(order("refused")))]
+    assert "INVALID" in verdict.sentence
+
+
+def test_two_first_outcomes_are_found(history: History) -> None:
+    """P2: one first outcome is visible, even if the second is the same event."""
+    (first,) = [r for r in history.results if r.order == order("declined")]
+    history.results.append(replace(first, place=first.place._replace(offset=99)))
+    verdict = check(history)
+    assert broken(verdict) == [("P2", str(order("declined")))]
+    assert "2 first outcomes" in verdict.sentence
+
+
+def test_a_wrong_event_id_is_found(history: History) -> None:
+    """P2: subscribers recognise a repetition by an eventId that only the number decides."""
+    history.results.append(
+        replace(
+            history.results[0],
+            event_id="b2c1",
+            place=Place("paywizard.outcomes.results", 0, 99),
+        )
+    )
+    assert broken(check(history)) == [("P2", str(order("paid")))]
+
+
+def test_a_word_after_the_last_is_found(history: History) -> None:
+    """P2: nothing follows a final status."""
+    first_result(history, "settled", status="DECLINED")
+    verdict = check(history)
+    assert broken(verdict) == [("P2", str(order("settled")))]
+    assert "last word" in verdict.sentence
+
+
+def test_two_final_outcomes_are_found(history: History) -> None:
+    """P2: an open order ends once."""
+    final = event_id(order("settled"), "final")
+    (result,) = [r for r in history.results if r.event_id == final]
+    history.results.append(replace(result, place=result.place._replace(offset=99)))
+    assert "2 final outcomes" in check(history).sentence
+
+
+def test_a_final_outcome_before_the_first_is_found(history: History) -> None:
+    """P2: a subscriber reads the open outcome before its end."""
+    first_result(history, "settled", place=Place("paywizard.outcomes.results", 0, 99))
+    assert "before its first" in check(history).sentence
+
+
+def test_a_final_outcome_that_is_still_open_is_found(history: History) -> None:
+    """P2: PENDING is followed by a final status or by nothing."""
+    final = event_id(order("settled"), "final")
+    doctor(history.results, lambda r: r.event_id == final, status="IN_DOUBT")
+    assert broken(check(history)) == [("P2", str(order("settled")))]
+
+
+def test_a_result_without_a_command_is_found(history: History) -> None:
+    """P2: an outcome is about an order number that somebody sent."""
+    history.commands = [c for c in history.commands if c.order != order("expired")]
+    assert broken(check(history)) == [("P2", str(order("expired")))]
+
+
+def test_a_result_that_answers_another_record_is_found(history: History) -> None:
+    """P2: the source of a result is a command of its number."""
+    first_result(history, "declined", source=GARBAGE)
+    assert broken(check(history)) == [("P2", str(order("declined")))]
+
+
+def test_a_dead_letter_of_what_was_executed_is_found(history: History) -> None:
+    """P2: a copy of the executed command stays silent."""
+    copy = Place("paywizard.commands.payment", 1, 0)
+    (letter,) = [x for x in history.dead_letters if x.original == CONFLICT]
+    moved = replace(letter, place=letter.place._replace(offset=99))
+    history.dead_letters.append(moved)
+    header_of = {"dlq.original.partition": b"1", "dlq.original.offset": b"0"}
+    kept = tuple((name, header_of.get(name, value)) for name, value in moved.headers)
+    history.dead_letters[-1] = replace(
+        moved,
+        headers=kept,
+        key_digest=digest(RICH.account_id.encode()),
+        value_digest=digest(b"PAYMENT paid"),
+    )
+    verdict = check(history)
+    assert broken(verdict) == [("P2", str(order("paid")))]
+    assert str(copy) in verdict.sentence
+
+
+def test_succeeded_without_effect_is_found(history: History) -> None:
+    """What is published as SUCCEEDED moved something."""
+    book(history, "paid", effects=0, checkout_ids=())
+    verdict = check(history)
+    assert broken(verdict) == [("truth", str(order("paid")))]
+    assert "without effect" in verdict.sentence
+
+
+def test_succeeded_without_any_request_is_found(history: History) -> None:
+    """An order that the book has never heard of did not succeed."""
+    del history.book.orders[order("settled")]
+    assert broken(check(history)) == [("truth", str(order("settled")))]
+
+
+@pytest.mark.parametrize("number", ["expired", "declined"])
+def test_an_effect_with_not_executed_or_declined_is_found(
+    history: History, number: str
+) -> None:
+    """What is published as NOT_EXECUTED or DECLINED moved nothing."""
+    history.book.orders[order(number)] = history.book.orders[order("paid")]
+    first_result(history, number, card=None)
+    commands = [c for c in history.commands if c.order == order(number)]
+    doctor(history.commands, lambda c: c is commands[0], account_id=RICH.account_id)
+    verdict = check(history)
+    assert broken(verdict) == [("truth", str(order(number)))]
+    assert "has an effect" in verdict.sentence
+
+
+def test_a_wrong_checkout_id_is_found(history: History) -> None:
+    """The handle that subscribers get is PayWizard's."""
+    first_result(history, "paid", checkout_id="9-other")
+    assert broken(check(history)) == [("truth", str(order("paid")))]
+
+
+def test_an_effect_without_a_command_is_found(history: History) -> None:
+    """Nothing moves that nobody asked for."""
+    history.book.orders[order("ghost")] = history.book.orders[order("paid")]
+    verdict = check(history)
+    assert broken(verdict) == [("truth", str(order("ghost")))]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"amount": Decimal(100)}, {"currency": "EUR"}, {"account_id": "600000000000000009"}],
+)
+def test_an_effect_that_nobody_commanded_is_found(history: History, changes: Any) -> None:
+    """PayWizard moved what the executed content says, on its card."""
+    book(history, "paid", loyalty_channel=None, **changes)
+    assert broken(check(history)) == [("truth", str(order("paid")))]
+
+
+def test_a_result_about_another_card_is_found(history: History) -> None:
+    """A result names the card of its command."""
+    first_result(history, "declined", card=RICH)
+    assert broken(check(history)) == [("truth", str(order("declined")))]

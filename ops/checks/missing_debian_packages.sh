@@ -9,5 +9,6 @@ need() {
 
 need kcat kcat           # reads the outcome topics as a foreign client would
 need promtool prometheus # checks /metrics
+need openssl openssl      # makes the certificates of the TLS tests
 
 echo $packages

@@ -12,7 +12,7 @@ OTHER: Final = "other"
 OPERATIONS: Final = tuple(operation.lower() for operation in Operation)
 STATUSES: Final = tuple(state for state in State if state in PUBLISHABLE)
 DOUBTS: Final = tuple(doubt.lower() for doubt in Doubt)
-RETRY_REASONS: Final = (*NotSentCause, "rate_limited", "too_late")
+RETRY_REASONS: Final = (*NotSentCause, "rate_limited")
 STAGES: Final = (
     *("queued", "claiming", "original_wait", "calling"),
     *("retry_wait", "deciding", "publishing"),

@@ -1,0 +1,1 @@
+"""The gateway: our client of the PayWizard API, on httpx over aiohttp."""

@@ -1,0 +1,146 @@
+"""The hardened Kafka transaction: what kafka-python 3.0.12 needs so that no record is lost.
+
+Private parts of the pinned version are touched here and nowhere else. The letters (T1, C9, …)
+are defects of that version, each reproduced; `tests/unit/adapters/kafka/test_tripwire.py` fails
+when an upgrade changes what this module leans on.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from kafka import ConsumerGroupMetadata, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import errors as kafka_errors
+from kafka.structs import MemberState, OffsetAndMetadata
+
+from worker.adapters.system_clock import monotonic_seconds
+
+Stage = Literal["snapshot", "begin", "send", "offsets", "commit"]
+SENDER_JOIN_SECONDS: Final = 5.0
+FENCES: Final = (
+    kafka_errors.ProducerFencedError,
+    kafka_errors.InvalidProducerEpochError,
+    kafka_errors.FencedInstanceIdError,
+)
+
+
+class DiscardedError(Exception):
+    """The Kafka transaction is not proven: throw the producer away and rewind to what is committed.
+
+    `stage` "commit" means that its outcome is unknown (T5), never that it was aborted.
+    """
+
+    def __init__(self, stage: Stage, reason: str) -> None:
+        super().__init__(f"the Kafka transaction was given up at {stage}: {reason}")
+        self.stage = stage
+
+
+def harden(producer: KafkaProducer) -> KafkaProducer:
+    """Close T1, T2, T4, T9 and T11 on a new producer, before `init_transactions()`."""
+    # Consulted only when a batch has finally failed: always fatal, so that no failed record and
+    # no epoch bump can be followed by a successful commit.
+    producer._transaction_manager.classify_batch_error = lambda *_, **__: "FATAL"
+    client = producer._sender._client
+    original = client.await_ready
+
+    def await_ready(*args: Any, **kwargs: Any) -> Any:
+        # T11: an exception here drops the request for ever; False queues it again.
+        try:
+            return original(*args, **kwargs)
+        except kafka_errors.KafkaConnectionError:
+            return False
+
+    client.await_ready = await_ready
+    return producer
+
+
+def harden_consumer(consumer: KafkaConsumer) -> KafkaConsumer:
+    """Close C9: a rejoin whose result nobody read must be read by the next poll."""
+    coordinator = consumer._coordinator
+    original = coordinator.need_rejoin
+    coordinator.need_rejoin = lambda: original() or coordinator.rejoining
+    return consumer
+
+
+def topic_id_of(consumer: KafkaConsumer, topic: str) -> str | None:
+    """Return the id that the cluster metadata gives a topic; records do not carry it."""
+    found = consumer._cluster.topic_id(topic)
+    return None if found is None else str(found)
+
+
+def fenced(error: BaseException, producer: KafkaProducer) -> bool:
+    """Whether another owner of the transactional or instance id is behind an error.
+
+    The fence hides in a cause, in an exception's arguments, or only in the producer's last error.
+    """
+    todo: list[Any] = [error, producer._transaction_manager.last_error]
+    seen: set[int] = set()
+    while todo:
+        item = todo.pop()
+        if isinstance(item, BaseException) and id(item) not in seen:
+            if isinstance(item, FENCES):
+                return True
+            seen.add(id(item))
+            todo += [item.__cause__, item.__context__, *item.args]
+    return False
+
+
+def stable(group: ConsumerGroupMetadata) -> bool:
+    """Whether a snapshot of the group fences: an unjoined one is accepted unfenced (C3)."""
+    return bool(
+        group.state == MemberState.STABLE and group.generation_id >= 0 and group.member_id
+    )
+
+
+def run_transaction(
+    producer: KafkaProducer,
+    records: Sequence[Mapping[str, Any]],
+    offsets: Mapping[TopicPartition, OffsetAndMetadata],
+    group_before_offsets: Callable[[], ConsumerGroupMetadata],
+    deadline_seconds: float,
+) -> None:
+    """Produce `records` and commit `offsets` in one Kafka transaction.
+
+    `group_before_offsets` is called when every record is acknowledged; it returns the newest
+    snapshot or raises DiscardedError if the records' partitions are no longer held.
+    Raises DiscardedError for anything not proven. `commit` can block without bound (T6): the
+    watchdog covers it.
+    """
+    _check_types(offsets)
+    end = monotonic_seconds() + deadline_seconds
+    stage: Stage = "begin"
+    try:
+        producer.begin_transaction()
+        stage = "send"
+        futures = [producer.send(**record) for record in records]
+        for future in futures:  # T1, T2: nothing in flight, nothing failed
+            future.get(timeout=max(0.0, end - monotonic_seconds()))
+        stage = "offsets"
+        producer.send_offsets_to_transaction(dict(offsets), group_before_offsets())
+        stage = "commit"
+        producer.commit_transaction()
+    except DiscardedError:
+        raise
+    except Exception as error:
+        raise DiscardedError(stage, type(error).__name__) from error
+
+
+def _check_types(offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+    """Refuse what would block `send_offsets_to_transaction` for ever (T8)."""
+    for offset in offsets.values():
+        if (type(offset.offset), type(offset.metadata), type(offset.leader_epoch)) != (
+            int,
+            str,
+            int,
+        ):
+            raise TypeError("an offset to commit must be OffsetAndMetadata(int, str, int)")
+
+
+def discard(producer: KafkaProducer) -> None:
+    """Stop a producer for good without ending its Kafka transaction (T7).
+
+    The next `init_transactions()` with the same transactional id aborts what it left open.
+    """
+    producer._sender.force_close()
+    producer._sender.join(SENDER_JOIN_SECONDS)
+    producer._closed = True
+    producer._unregister_cleanup()

@@ -1,0 +1,218 @@
+"""The thread that owns the transactional producer: one Kafka transaction at a time."""
+
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import structlog
+from kafka import ConsumerGroupMetadata, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka import errors as kafka_errors
+from typing_extensions import override
+
+from worker.adapters.kafka.bridge import Bridge, Completion
+from worker.adapters.kafka.hardened import (
+    DiscardedError,
+    discard,
+    fenced,
+    harden,
+    run_transaction,
+    stable,
+)
+from worker.adapters.system_clock import monotonic_seconds
+from worker.application.ports import Output, OutputTopic
+from worker.observability.metrics import Metrics
+from worker.observability.watchdog import Heartbeats
+
+IDLE_SECONDS: Final = 0.2
+SOURCES_PER_TRANSACTION_MAX: Final = 500
+BYTES_PER_TRANSACTION_MAX: Final = 8 * 1024 * 1024
+TRANSACTION_DEADLINE_SECONDS: Final = 30.0
+"""Below the producer's `transaction_timeout_ms`, so that our own deadline comes first."""
+
+log = structlog.get_logger(__name__)
+
+
+class FencedError(Exception):
+    """Another process has this worker's instance id: give each worker one of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+class ProducerThread(threading.Thread):
+    """Completes source records until stopped; an exception is reported and ends it."""
+
+    def __init__(
+        self,
+        make_producer: Callable[[], KafkaProducer],
+        topics: Mapping[OutputTopic, str],
+        bridge: Bridge,
+        metrics: Metrics,
+        heartbeats: Heartbeats,
+        commit_interval_seconds: float,
+    ) -> None:
+        super().__init__(name="kafka-producer", daemon=True)
+        self._make_producer, self._topics = make_producer, topics
+        self._bridge, self._metrics, self._heartbeats = bridge, metrics, heartbeats
+        self._commit_interval_seconds = commit_interval_seconds
+        self._stopping = threading.Event()
+        self.ready = threading.Event()
+        """Set once a producer was initialised for the first time."""
+
+    def stop(self) -> None:
+        """End once the queue is empty; what comes later is not published."""
+        self._stopping.set()
+
+    @override
+    def run(self) -> None:
+        """Own the producer from its making to its end."""
+        try:
+            producer = self._initialised()
+            self.ready.set()
+            while True:
+                self._heartbeats.beat("producer")
+                batch = self._next_batch()
+                if batch:
+                    producer = self._publish(producer, batch)
+                elif self._stopping.is_set():
+                    break
+            discard(producer)
+        except BaseException as error:  # noqa: BLE001  # whatever ends the thread ends the worker
+            self._bridge.fail(error)
+
+    def _initialised(self) -> KafkaProducer:
+        """Make a producer and take the transactional id; its leftover is aborted."""
+        producer = harden(self._make_producer())
+        while True:
+            try:
+                producer.init_transactions()
+            except kafka_errors.KafkaTimeoutError:
+                # The same request goes on; the watchdog bounds how often.
+                self._metrics.kafka_producer_inits_total.labels(result="timeout").inc()
+                continue
+            except Exception as error:
+                if fenced(error, producer):
+                    raise FencedError from error
+                raise
+            self._metrics.kafka_producer_inits_total.labels(result="ok").inc()
+            return producer
+
+    def _next_batch(self) -> list[Completion]:
+        """Gather what is complete, for at most the commit interval."""
+        batch: list[Completion] = []
+        size = 0
+        end = monotonic_seconds() + IDLE_SECONDS
+        while len(batch) < SOURCES_PER_TRANSACTION_MAX and size < BYTES_PER_TRANSACTION_MAX:
+            try:
+                left = max(0.0, end - monotonic_seconds())
+                completion = self._bridge.completions.get(timeout=left)
+            except queue.Empty:
+                break
+            if not batch:
+                end = monotonic_seconds() + self._commit_interval_seconds
+            batch.append(completion)
+            size += sum(len(output.value or b"") for output in completion.outputs)
+        return batch
+
+    def _publish(self, producer: KafkaProducer, batch: list[Completion]) -> KafkaProducer:
+        """Publish a batch in one Kafka transaction; return the producer to go on with."""
+        held = self._still_held(batch)
+        if not held:
+            return producer
+        offsets = _offsets(held)
+        records = [self._record(output) for completion in held for output in completion.outputs]
+        began = monotonic_seconds()
+        self._metrics.kafka_open_transaction_since_timestamp_seconds.set_to_current_time()
+        try:
+            run_transaction(
+                producer,
+                records,
+                offsets,
+                lambda: self._group_for(held),
+                TRANSACTION_DEADLINE_SECONDS,
+            )
+        except DiscardedError as error:
+            self._observe("discarded", began, held)
+            self._metrics.kafka_transaction_discards_total.labels(stage=error.stage).inc()
+            return self._start_over(producer, held, error)
+        finally:
+            self._metrics.kafka_open_transaction_since_timestamp_seconds.set(0)
+        self._observe("committed", began, held)
+        for completion in held:
+            for output in completion.outputs:
+                self._metrics.kafka_produced_records_total.labels(
+                    topic=output.topic.value
+                ).inc()
+        self._bridge.settle(held, committed=True)
+        return producer
+
+    def _still_held(self, batch: list[Completion]) -> list[Completion]:
+        """Wait for a stable membership; let go of what belongs to an ended tenure."""
+        while True:
+            membership = self._bridge.membership
+            held = [
+                completion
+                for completion in batch
+                if membership.holds(completion.partition, completion.record.tenure)
+            ]
+            if stable(membership.group) or not held:
+                break
+            self._heartbeats.beat("producer")
+            if self._stopping.wait(IDLE_SECONDS):
+                held = []
+                break
+        gone = [completion for completion in batch if completion not in held]
+        if gone:
+            self._bridge.settle(gone, committed=False)
+        return held
+
+    def _group_for(self, held: Sequence[Completion]) -> ConsumerGroupMetadata:
+        """Return the newest snapshot, if every partition was held without interruption."""
+        membership = self._bridge.membership
+        for completion in held:
+            if not membership.holds(completion.partition, completion.record.tenure):
+                raise DiscardedError("snapshot", "a partition was lost meanwhile")
+        if not stable(membership.group):
+            raise DiscardedError("snapshot", "the group is rebalancing")
+        return membership.group
+
+    def _start_over(
+        self, producer: KafkaProducer, held: Sequence[Completion], error: DiscardedError
+    ) -> KafkaProducer:
+        """Nothing is proven: a new producer, and everything again from what is committed."""
+        log.warning("kafka.transaction_discarded", stage=error.stage, sources=len(held))
+        # First of all: nothing that was read before may be committed any more, or the records
+        # of this batch would be skipped by the offsets of later ones.
+        self._bridge.end_all_tenures()
+        self._bridge.settle(held, committed=False)
+        if fenced(error, producer):
+            raise FencedError from error
+        discard(producer)
+        fresh = self._initialised()
+        # Only now is the outcome of a commit settled and readable (rule 4).
+        self._bridge.want_rewind()
+        return fresh
+
+    def _record(self, output: Output) -> dict[str, Any]:
+        return {
+            "topic": self._topics[output.topic],
+            "key": output.key,
+            "value": output.value,
+            "headers": list(output.headers),
+        }
+
+    def _observe(self, result: str, began: float, held: Sequence[Completion]) -> None:
+        self._metrics.kafka_transactions_total.labels(result=result).inc()
+        self._metrics.kafka_transaction_duration_seconds.labels(result=result).observe(
+            monotonic_seconds() - began
+        )
+        self._metrics.kafka_transaction_sources.observe(len(held))
+
+
+def _offsets(held: Sequence[Completion]) -> dict[TopicPartition, OffsetAndMetadata]:
+    """Commit behind the last record of each partition: they come in offset order."""
+    return {
+        completion.partition: OffsetAndMetadata(completion.record.source.offset + 1, "", -1)
+        for completion in held
+    }

@@ -1,0 +1,184 @@
+"""From settings to the parts of a worker."""
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from worker.adapters.avro.records import RecordCodec
+from worker.adapters.kafka.bridge import Bridge
+from worker.adapters.kafka.clients import make_consumer, make_producer
+from worker.adapters.kafka.connection import KafkaConnection
+from worker.adapters.kafka.consumer import ConsumerThread
+from worker.adapters.kafka.producer import ProducerThread
+from worker.adapters.paywizard.classification import ReplyPolicy
+from worker.adapters.paywizard.credentials import Credential, Credentials
+from worker.adapters.paywizard.gateway import GatewayPolicy
+from worker.adapters.system_clock import SystemClock
+from worker.application.accounts import Accounts
+from worker.application.asking import Asking
+from worker.application.dead_letters import DeadLetters
+from worker.application.dispatch import Dispatcher
+from worker.application.originals import Originals
+from worker.application.ports import Gateway, Ledger, OutputTopic, Publisher, RecordKind
+from worker.application.process_command import ProcessCommand, Rules
+from worker.application.reading import Reading
+from worker.application.refresh_balance import RefreshBalance
+from worker.domain.retry_schedule import RetrySchedule
+from worker.observability.health import Health
+from worker.observability.metrics import Metrics
+from worker.observability.watchdog import Heartbeats
+from worker.settings import Settings, load_settings
+
+ASK_AGAIN: Final = RetrySchedule(first_delay_seconds=0.5, delay_seconds_max=30.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every part of one process shares."""
+
+    settings: Settings
+    version: str
+    owner: str
+    credentials: Credentials
+    metrics: Metrics
+    heartbeats: Heartbeats
+    health: Health
+
+
+def topic_kinds(settings: Settings) -> dict[str, RecordKind]:
+    """Say what each consumed topic carries; full names."""
+    kinds = dict.fromkeys(settings.command_topics(), RecordKind.COMMAND)
+    return kinds | {
+        settings.output_topic(OutputTopic.BALANCE_REFRESH): RecordKind.BALANCE_REFRESH
+    }
+
+
+def output_topics(settings: Settings) -> dict[OutputTopic, str]:
+    """Name the topics that outcomes and follow-ups go to."""
+    return {topic: settings.output_topic(topic) for topic in OutputTopic}
+
+
+def credentials_loader(settings: Settings) -> Callable[[], Iterable[Credential]]:
+    """Give the settings' credentials first, and read them anew each time after that."""
+    first: list[Settings] = [settings]
+
+    def load() -> list[Credential]:
+        loaded = first.pop() if first else load_settings(Settings)
+        return [
+            Credential(
+                client_id=client.client_id,
+                client_secret=client.client_secret.get_secret_value(),
+                jwt_token=client.jwt_token.get_secret_value(),
+                loyalty_channel=client.loyalty_channel,
+                concurrency_max=client.concurrency_max,
+            )
+            for client in loaded.credentials().clients
+        ]
+
+    return load
+
+
+def gateway_policy(settings: Settings) -> GatewayPolicy:
+    """Collect what is configured about calls."""
+    return GatewayPolicy(
+        base_url=settings.paywizard_base_url,
+        connect_timeout_seconds=settings.paywizard_connect_timeout_seconds,
+        read_timeout_seconds=settings.paywizard_read_timeout_seconds,
+        call_deadline_seconds=settings.paywizard_call_deadline_seconds,
+        concurrency_max=settings.paywizard_concurrency_max,
+        replies=ReplyPolicy(
+            refused_codes=settings.paywizard_refused_codes,
+            retry_throttled=settings.paywizard_retry_throttled,
+        ),
+    )
+
+
+def dispatcher_for(
+    around: Surroundings, ledger: Ledger, gateway: Gateway, publisher: Publisher
+) -> Dispatcher:
+    """Put the application together."""
+    settings, metrics, clock = around.settings, around.metrics, SystemClock()
+    codec = RecordCodec(default_client_id=settings.credentials().default)
+    wait_max = timedelta(seconds=settings.wait_max_seconds)
+    dead_letters = DeadLetters(group=settings.kafka_group_id, version=around.version)
+    asking = Asking(
+        ledger=ledger,
+        gateway=gateway,
+        clock=clock,
+        schedule=ASK_AGAIN,
+        jitter=random.random,
+        metrics=metrics,
+    )
+    originals = Originals(
+        ledger=ledger,
+        voidable=settings.paywizard_voidable,
+        unknown_checkout_ids_allowed=settings.paywizard_unknown_originals == "send",
+    )
+    process = ProcessCommand(
+        owner=around.owner,
+        rules=Rules(
+            lease=timedelta(seconds=settings.lease_seconds),
+            wait_max=wait_max,
+            original_wait=timedelta(seconds=settings.original_wait_seconds),
+            reload_amount_allowed=settings.paywizard_reload_amount == "send",
+        ),
+        ledger=ledger,
+        asking=asking,
+        originals=originals,
+        codec=codec,
+        clock=clock,
+        dead_letters=dead_letters,
+        metrics=metrics,
+    )
+    reading = Reading(
+        codec=codec,
+        clients=around.credentials,
+        originals=originals,
+        process=process,
+        refresh=RefreshBalance(
+            wait_max=wait_max,
+            ledger=ledger,
+            asking=asking,
+            codec=codec,
+            clock=clock,
+            metrics=metrics,
+        ),
+        dead_letters=dead_letters,
+        clock=clock,
+        metrics=metrics,
+    )
+    accounts = Accounts(topic_prefix=settings.kafka_topic_prefix, clock=clock, metrics=metrics)
+    return Dispatcher(reading, publisher, accounts)
+
+
+def kafka_threads(
+    around: Surroundings, connection: KafkaConnection, bridge: Bridge
+) -> tuple[ConsumerThread, ProducerThread]:
+    """Build the two threads; starting them connects."""
+    settings = around.settings
+    consumer = ConsumerThread(
+        partial(
+            make_consumer,
+            connection,
+            settings.kafka_group_id,
+            settings.instance_id,
+            settings.kafka_session_timeout_seconds,
+        ),
+        topic_kinds(settings),
+        settings.kafka_topic_prefix,
+        bridge,
+        around.metrics,
+        around.heartbeats,
+    )
+    producer = ProducerThread(
+        partial(make_producer, connection, settings.transactional_id, settings.instance_id),
+        output_topics(settings),
+        bridge,
+        around.metrics,
+        around.heartbeats,
+        settings.kafka_commit_interval_seconds,
+    )
+    return consumer, producer

@@ -1,0 +1,339 @@
+"""The life of a worker: start, work until told to stop or unable to go on, drain, end."""
+
+import asyncio
+import signal
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import version as installed_version
+from typing import Any, Final
+
+import structlog
+from kafka import errors as kafka_errors
+from prometheus_client import CollectorRegistry
+
+from worker.adapters.avro.packaged_schemas import packaged_schemas, personal_fields
+from worker.adapters.kafka.admin import describe_topics
+from worker.adapters.kafka.bridge import Bridge
+from worker.adapters.kafka.connection import (
+    KafkaConnection,
+    KafkaRefusedError,
+    KafkaUnavailableError,
+)
+from worker.adapters.kafka.consumer import ConsumerThread
+from worker.adapters.kafka.hardened import stable
+from worker.adapters.kafka.producer import FencedError, ProducerThread
+from worker.adapters.paywizard.credentials import Credentials
+from worker.adapters.paywizard.gateway import PayWizardGateway
+from worker.adapters.sql.ledger import SqlLedger
+from worker.adapters.sql.schema import LedgerSchemaError
+from worker.adapters.system_clock import SystemClock, monotonic_seconds
+from worker.application.dispatch import Dispatcher
+from worker.application.ports import LedgerUnavailableError
+from worker.bootstrap.assembly import (
+    Surroundings,
+    credentials_loader,
+    dispatcher_for,
+    gateway_policy,
+    kafka_threads,
+    output_topics,
+    topic_kinds,
+)
+from worker.observability.health import Health
+from worker.observability.labels import Loop
+from worker.observability.logs import configure_logging, log_uncaught_errors
+from worker.observability.metrics import Metrics, new_registry
+from worker.observability.redaction import Redactor
+from worker.observability.server import serve
+from worker.observability.watchdog import Heartbeats, Watchdog
+from worker.settings import Settings
+
+EXIT_CLEAN: Final = 0
+EXIT_FAILURE: Final = 1
+EXIT_FENCED: Final = 71
+EXIT_DEPENDENCY_MISSING: Final = 75
+EXIT_UNFIT: Final = 78
+"""The ledger or the log is not what it was: no restart will help."""
+
+WATCHDOG_LIMITS: Final[Mapping[Loop, float]] = {
+    "consumer": 90.0,
+    "producer": 120.0,
+    "work": 30.0,
+}
+"""Seconds without progress. A producer may need 25 s to connect and 30 s to be initialised, and
+a Kafka transaction has 30 s; a consumer without a stable membership makes no progress."""
+WORK_BEAT_SECONDS: Final = 1.0
+LEDGER_CHECK_SECONDS: Final = 5.0
+WATCH_SECONDS: Final = 0.2
+CLOSE_SECONDS: Final = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+class CannotGoOnError(Exception):
+    """Why a worker does not start or ends by itself: an exit code and one sentence."""
+
+    def __init__(self, exit_code: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code
+
+
+def run(settings: Settings) -> int:
+    """Run a worker until it is told to stop or cannot go on; return the exit code."""
+    around, registry = _surroundings(settings)
+    watchdog = Watchdog(around.heartbeats)
+    watchdog.start()
+    server = serve(settings.http_host, settings.http_port, around.health, registry)
+    log.info("worker.starting", http_port=server.port, group=settings.kafka_group_id)
+    try:
+        asyncio.run(_work(around))
+        code = EXIT_CLEAN
+    except CannotGoOnError as error:
+        log.critical("worker.failed", why=str(error), exit_code=error.exit_code)
+        code = error.exit_code
+    finally:
+        watchdog.stop()
+        server.close()
+    log.info("worker.stopped", exit_code=code)
+    return code
+
+
+def _surroundings(settings: Settings) -> tuple[Surroundings, CollectorRegistry]:
+    version = installed_version("paywizard-worker")
+    credentials = Credentials(credentials_loader(settings))
+    registry = new_registry()
+    topics = [
+        topic.removeprefix(settings.kafka_topic_prefix) for topic in topic_kinds(settings)
+    ]
+    metrics = Metrics(
+        registry,
+        clients=credentials.client_ids,
+        topics=topics,
+        version=version,
+        revision=version,
+    )
+    configure_logging(
+        settings.log_level,
+        settings.log_format,
+        version=version,
+        instance=settings.instance_id,
+        redactor=Redactor(personal_fields(), metrics.log_redactions_total),
+    )
+    log_uncaught_errors()
+    heartbeats = Heartbeats(
+        WATCHDOG_LIMITS, monotonic=monotonic_seconds, now=SystemClock().now, metrics=metrics
+    )
+    health = Health(
+        heartbeats,
+        monotonic=monotonic_seconds,
+        metrics=metrics,
+        session_timeout_seconds=settings.kafka_session_timeout_seconds,
+    )
+    return Surroundings(
+        settings=settings,
+        version=version,
+        owner=str(uuid.uuid4()),
+        credentials=credentials,
+        metrics=metrics,
+        heartbeats=heartbeats,
+        health=health,
+    ), registry
+
+
+async def _work(around: Surroundings) -> None:
+    """Start, work, drain. CannotGoOnError."""
+    stop = _told_to_stop(around)
+    connection = KafkaConnection(**around.settings.connection_values())
+    async with asyncio.TaskGroup() as background:
+        beat = background.create_task(_beat(around))
+        try:
+            await asyncio.to_thread(_check_topics, around, connection)
+            async with _ledger(around) as ledger, _gateway(around) as gateway:
+                check = background.create_task(_check_ledger(around, ledger))
+                try:
+                    await _serve(around, connection, ledger, gateway, stop)
+                finally:
+                    check.cancel()
+        finally:
+            beat.cancel()
+
+
+async def _serve(
+    around: Surroundings,
+    connection: KafkaConnection,
+    ledger: SqlLedger,
+    gateway: PayWizardGateway,
+    stop: asyncio.Event,
+) -> None:
+    bridge = Bridge()
+    bridge.dispatcher = dispatcher = dispatcher_for(around, ledger, gateway, bridge)
+    consumer, producer = kafka_threads(around, connection, bridge)
+    producer.start()
+    consumer.start()
+    watching = asyncio.create_task(_watch_threads(around, bridge, consumer, producer))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        awaited: set[asyncio.Future[Any]] = {
+            stopping,
+            bridge.failed,
+            dispatcher.failed,
+            watching,
+        }
+        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+        _raise_failure(bridge, dispatcher)
+        await _drain(around, dispatcher, consumer, bridge)
+    finally:
+        stopping.cancel()
+        watching.cancel()
+        await _end_threads(around, consumer, producer)
+
+
+async def _drain(
+    around: Surroundings, dispatcher: Dispatcher, consumer: ConsumerThread, bridge: Bridge
+) -> None:
+    """Finish what is open and commit it, within the drain timeout (P12)."""
+    log.info("worker.draining")
+    consumer.stop_fetching()
+    drained = asyncio.create_task(dispatcher.drain(around.settings.drain_timeout_seconds))
+    awaited: set[asyncio.Future[Any]] = {drained, bridge.failed}
+    await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+    _raise_failure(bridge, dispatcher)
+
+
+async def _end_threads(
+    around: Surroundings, consumer: ConsumerThread, producer: ProducerThread
+) -> None:
+    """Publish what is handed over, then leave the group; never wait longer than to close."""
+    producer.stop()
+    await asyncio.to_thread(producer.join, CLOSE_SECONDS)
+    around.heartbeats.release("producer")
+    consumer.stop()
+    await asyncio.to_thread(consumer.join, CLOSE_SECONDS)
+    around.heartbeats.release("consumer")
+
+
+def _raise_failure(bridge: Bridge, dispatcher: Dispatcher) -> None:
+    """Say in one sentence why a thread or a lane ended, if one did."""
+    for failed in (bridge.failed, dispatcher.failed):
+        if failed.done():
+            raise _reason(failed.exception())
+
+
+def _reason(error: BaseException | None) -> CannotGoOnError:
+    match error:
+        case FencedError():
+            return CannotGoOnError(EXIT_FENCED, str(error))
+        case kafka_errors.OffsetOutOfRangeError() | kafka_errors.LogTruncationError():
+            sentence = (
+                "A topic no longer holds what comes after the committed offset: records are "
+                "gone. Compare with the ledger before moving the group's offsets."
+            )
+            return CannotGoOnError(EXIT_UNFIT, sentence)
+        case _:
+            log.critical("worker.uncaught", exc_info=error)
+            return CannotGoOnError(
+                EXIT_FAILURE, f"Something unforeseen ended the work: {type(error).__name__}."
+            )
+
+
+def _told_to_stop(around: Surroundings) -> asyncio.Event:
+    """Return what SIGTERM and SIGINT set; a second one ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def told() -> None:
+        around.health.drain()
+        stop.set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told)
+    return stop
+
+
+async def _beat(around: Surroundings) -> None:
+    while True:
+        around.heartbeats.beat("work")
+        await asyncio.sleep(WORK_BEAT_SECONDS)
+
+
+async def _check_ledger(around: Surroundings, ledger: SqlLedger) -> None:
+    """Read from the ledger now and then: readiness must know when it is away."""
+    while True:
+        try:
+            await ledger.find("", "")
+        except LedgerUnavailableError:
+            around.health.report("ledger", ok=False)
+        else:
+            around.health.report("ledger", ok=True)
+        await asyncio.sleep(LEDGER_CHECK_SECONDS)
+
+
+async def _watch_threads(
+    around: Surroundings, bridge: Bridge, consumer: ConsumerThread, producer: ProducerThread
+) -> None:
+    """Tell health what the two threads came to; say once when all of it has started."""
+    started = False
+    while True:
+        around.health.report("kafka_producer", ok=producer.ready.is_set())
+        member = consumer.joined.is_set() and stable(bridge.membership.group)
+        around.health.report("kafka_consumer", ok=member)
+        if not started and around.health.startup().ok:
+            started = True
+            log.info("worker.started")
+        await asyncio.sleep(WATCH_SECONDS)
+
+
+def _check_topics(around: Surroundings, connection: KafkaConnection) -> None:
+    settings = around.settings
+    needed = {*topic_kinds(settings), *output_topics(settings).values()}
+    try:
+        found = describe_topics(connection, needed)
+    except (KafkaUnavailableError, KafkaRefusedError) as error:
+        raise CannotGoOnError(EXIT_DEPENDENCY_MISSING, str(error)) from error
+    missing = sorted(needed - found.keys())
+    if missing:
+        sentence = (
+            f"Topics are missing: {', '.join(missing)}. Run `paywizard-worker topics create`."
+        )
+        raise CannotGoOnError(EXIT_DEPENDENCY_MISSING, sentence)
+    around.health.report("topics", ok=True)
+    around.health.report("schemas", ok=bool(packaged_schemas().by_name))
+
+
+@asynccontextmanager
+async def _ledger(around: Surroundings) -> AsyncIterator[SqlLedger]:
+    try:
+        ledger = await SqlLedger.open(
+            around.settings.ledger_url.get_secret_value(), around.owner, around.metrics
+        )
+    except LedgerSchemaError as error:
+        raise CannotGoOnError(EXIT_UNFIT, str(error)) from error
+    except LedgerUnavailableError as error:
+        raise CannotGoOnError(EXIT_DEPENDENCY_MISSING, str(error)) from error
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+@asynccontextmanager
+async def _gateway(around: Surroundings) -> AsyncIterator[PayWizardGateway]:
+    gateway = PayWizardGateway(
+        gateway_policy(around.settings), around.credentials, SystemClock(), around.metrics
+    )
+    hangup = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
+    reloading = asyncio.create_task(_reload_on(hangup, around.credentials))
+    try:
+        yield gateway
+    finally:
+        reloading.cancel()
+        await gateway.aclose()
+
+
+async def _reload_on(hangup: asyncio.Event, credentials: Credentials) -> None:
+    while await hangup.wait():
+        hangup.clear()
+        await asyncio.to_thread(credentials.reload)

@@ -1,0 +1,34 @@
+"""The PayWizard simulator as a process beside us."""
+
+import sys
+from pathlib import Path
+
+from ops.sandbox.child_process import ChildProcess
+from ops.sandbox.paywizard.world import World
+
+_START_SECONDS_MAX = 60.0
+
+
+class SimulatorProcess(ChildProcess):
+    """A simulator of its own on a free loopback port; `book_url` shows what reached it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        world: World,
+        latency_seconds: tuple[float, float] = (0.0, 0.0),
+        seed: int = 0,
+    ) -> None:
+        """Start it and return once it listens. ChildError: it does not."""
+        config = folder / "paywizard.json"
+        config.touch(mode=0o600)  # it holds the secrets
+        config.write_text(world.to_json(), encoding="utf-8")
+        command = [sys.executable, "-m", "ops.sandbox.paywizard", "--config", str(config)]
+        command += ["--latency", "{},{}".format(*latency_seconds), "--seed", str(seed)]
+        super().__init__("The PayWizard simulator", command, folder / "paywizard.log")
+        try:
+            self.url: str = self.said("listening", _START_SECONDS_MAX)["url"]
+        except BaseException:
+            self.close()
+            raise
+        self.book_url = f"{self.url}/book"

@@ -21,7 +21,6 @@ from worker.adapters.kafka.connection import (
     KafkaUnavailableError,
 )
 from worker.adapters.kafka.consumer import ConsumerThread
-from worker.adapters.kafka.hardened import stable
 from worker.adapters.kafka.producer import FencedError, ProducerThread
 from worker.adapters.paywizard.credentials import Credentials
 from worker.adapters.paywizard.gateway import PayWizardGateway
@@ -170,7 +169,7 @@ async def _serve(
     consumer, producer = kafka_threads(around, connection, bridge)
     producer.start()
     consumer.start()
-    watching = asyncio.create_task(_watch_threads(around, bridge, consumer, producer))
+    watching = asyncio.create_task(_watch_threads(around, consumer, producer))
     stopping = asyncio.create_task(stop.wait())
     try:
         awaited: set[asyncio.Future[Any]] = {
@@ -271,14 +270,13 @@ async def _check_ledger(around: Surroundings, ledger: SqlLedger) -> None:
 
 
 async def _watch_threads(
-    around: Surroundings, bridge: Bridge, consumer: ConsumerThread, producer: ProducerThread
+    around: Surroundings, consumer: ConsumerThread, producer: ProducerThread
 ) -> None:
     """Tell health what the two threads came to; say once when all of it has started."""
     started = False
     while True:
         around.health.report("kafka_producer", ok=producer.ready.is_set())
-        member = consumer.joined.is_set() and stable(bridge.membership.group)
-        around.health.report("kafka_consumer", ok=member)
+        around.health.report("kafka_consumer", ok=consumer.is_member)
         if not started and around.health.startup().ok:
             started = True
             log.info("worker.started")

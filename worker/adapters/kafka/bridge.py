@@ -34,7 +34,12 @@ class Membership:
         return self.tenures.get(partition) == tenure
 
 
-@dataclass(frozen=True, slots=True)
+def partition_of(record: SourceRecord) -> TopicPartition:
+    """Name the partition that a record came from."""
+    return TopicPartition(record.source.topic, record.source.partition)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Completion:
     """A source record that may be completed, and who waits for it."""
 
@@ -42,10 +47,9 @@ class Completion:
     outputs: Sequence[Output]
     committed: "asyncio.Future[bool]"
 
-    @property
-    def partition(self) -> TopicPartition:
-        """The partition of the source record."""
-        return TopicPartition(self.record.source.topic, self.record.source.partition)
+    def is_held(self, membership: Membership) -> bool:
+        """Whether its partition is held without interruption since the record was read."""
+        return membership.holds(partition_of(self.record), self.record.tenure)
 
 
 class Dispatching(Protocol):
@@ -73,8 +77,8 @@ class Bridge:
         self._lock = threading.Lock()
         self._membership = Membership(ConsumerGroupMetadata(), MappingProxyType({}))
         self._next_tenure = 1
+        self._tenures_allowed = True
         self._in_hand: dict[TopicPartition, int] = {}
-        self._rewind_wanted = False
         self.completions: queue.SimpleQueue[Completion] = queue.SimpleQueue()
         self.failed: asyncio.Future[None] = self._loop.create_future()
         """Gets the exception that ended one of the threads."""
@@ -94,6 +98,7 @@ class Bridge:
     def begin_tenure(self, partition: TopicPartition) -> int:
         """Hold a partition from now on, under a new tenure with nothing in hand."""
         with self._lock:
+            assert partition not in self._membership.tenures
             tenure, self._next_tenure = self._next_tenure, self._next_tenure + 1
             self._in_hand[partition] = 0
             self._set_tenures(dict(self._membership.tenures) | {partition: tenure})
@@ -102,27 +107,33 @@ class Bridge:
     def end_tenures(self, partitions: Collection[TopicPartition]) -> None:
         """Publish nothing more of these partitions' present tenures, at once."""
         with self._lock:
-            left = dict(self._membership.tenures)
-            ended = [partition for partition in partitions if left.pop(partition, None)]
-            for partition in ended:
-                del self._in_hand[partition]
-            self._set_tenures(left)
-        for partition in ended:
-            self._call(self.dispatcher.end_tenure, partition.topic, partition.partition)
+            self._end(partitions)
 
     def end_all_tenures(self) -> None:
-        """End every tenure: something was not committed that should have been."""
-        self.end_tenures(list(self._membership.tenures))
-
-    def want_rewind(self) -> None:
-        """Ask the consumer thread to go back to what is committed, everywhere."""
-        self._rewind_wanted = True
-
-    def rewind_wanted(self) -> bool:
-        """Say once whether a rewind was asked for."""
+        """End every tenure, and let none begin: what was committed is not known just now."""
         with self._lock:
-            wanted, self._rewind_wanted = self._rewind_wanted, False
-            return wanted
+            self._tenures_allowed = False
+            self._end(list(self._membership.tenures))
+
+    def allow_tenures(self) -> None:
+        """Let tenures begin again: what is committed is settled and can be read (rule 4)."""
+        self._tenures_allowed = True
+
+    @property
+    def tenures_allowed(self) -> bool:
+        """Whether what is committed is known, so that partitions may go on from there."""
+        return self._tenures_allowed
+
+    def _end(self, partitions: Collection[TopicPartition]) -> None:
+        left = dict(self._membership.tenures)
+        for partition in partitions:
+            if left.pop(partition, None) is None:
+                continue
+            del self._in_hand[partition]
+            # Told under the lock, as records are: the application hears of the end of a tenure
+            # after its last record and before the first one of the next.
+            self._call(self.dispatcher.end_tenure, partition.topic, partition.partition)
+        self._set_tenures(left)
 
     def _set_tenures(self, tenures: dict[TopicPartition, int]) -> None:
         self._membership = Membership(self._membership.group, MappingProxyType(tenures))
@@ -130,13 +141,17 @@ class Bridge:
     # Records in hand ────────────────────────────────────────────────────────────────────────
 
     def deliver(self, records: Sequence[SourceRecord]) -> None:
-        """Hand records over to the application."""
+        """Hand over the records whose tenure has not ended; the others come again."""
         with self._lock:
-            for record in records:
-                partition = TopicPartition(record.source.topic, record.source.partition)
-                if partition in self._in_hand:
-                    self._in_hand[partition] += 1
-        self._call(self.dispatcher.receive, records)
+            held = [
+                record
+                for record in records
+                if self._membership.holds(partition_of(record), record.tenure)
+            ]
+            for record in held:
+                self._in_hand[partition_of(record)] += 1
+            if held:
+                self._call(self.dispatcher.receive, held)
 
     def full_partitions(self, partitions: Iterable[TopicPartition]) -> set[TopicPartition]:
         """Name the partitions that must be paused because too much of them is in hand."""
@@ -160,9 +175,8 @@ class Bridge:
         """Tell the application what became of its completions."""
         with self._lock:
             for completion in completions:
-                partition, tenure = completion.partition, completion.record.tenure
-                if self._membership.holds(partition, tenure):
-                    self._in_hand[partition] -= 1
+                if completion.is_held(self._membership):
+                    self._in_hand[partition_of(completion.record)] -= 1
         self._call(_answer, [completion.committed for completion in completions], committed)
 
     def fail(self, error: BaseException) -> None:

@@ -1,9 +1,11 @@
 """The worker's consumer and transactional producer, with every safety option spelled out."""
 
-from typing import Final
+from typing import Any, Final
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.serializer import Serializer
+from typing_extensions import override
 
 from worker.adapters.kafka.connection import KafkaConnection, connect, connection_options
 from worker.adapters.kafka.hardened import harden_consumer
@@ -18,6 +20,18 @@ DELIVERY_TIMEOUT_MS: Final = 90_000
 BLOCK_MAX_MS: Final = 30_000
 RETRY_BACKOFF_MS: Final = 20
 """The default of 100 caps a busy producer at ten Kafka transactions a second (T12)."""
+
+NOTHING: Final = object()
+"""The value of a record without one: send() refuses None where the key is None too."""
+
+
+class ValueSerializer(Serializer):  # type: ignore[misc]  # kafka-python ships no types
+    """Values are bytes already; the dead letter of an empty record is as empty as that."""
+
+    @override
+    def serialize(self, topic: str, headers: list[tuple[str, bytes]], data: Any) -> Any:
+        """Return the bytes, or None for NOTHING."""
+        return None if data is NOTHING else data
 
 
 def make_consumer(
@@ -61,6 +75,7 @@ def make_producer(
         "request_timeout_ms": PRODUCER_REQUEST_TIMEOUT_MS,
         "max_block_ms": BLOCK_MAX_MS,
         "retry_backoff_ms": RETRY_BACKOFF_MS,
+        "value_serializer": ValueSerializer(),
         # Every subscriber can read it, whatever codecs it has installed (C4).
         "compression_type": None,
         "allow_auto_create_topics": False,

@@ -12,7 +12,13 @@ from kafka.consumer.fetcher import ConsumerRecord
 from typing_extensions import override
 
 from worker.adapters.kafka.bridge import Bridge
-from worker.adapters.kafka.hardened import stable, topic_id_of
+from worker.adapters.kafka.hardened import (
+    heard_from_group,
+    instance_id_taken,
+    stable,
+    topic_id_of,
+)
+from worker.adapters.kafka.producer import FencedError
 from worker.application.ports import RecordKind, SourceRecord
 from worker.domain.entry import Source
 from worker.observability.metrics import Metrics
@@ -21,19 +27,24 @@ from worker.observability.watchdog import Heartbeats
 JOINING_POLL_MS: Final = 1000
 """While the group forms a join that ends between two polls is thrown away (C2)."""
 STABLE_POLL_MS: Final = 200
-COMMITTED_TIMEOUT_MS: Final = 20_000
+COMMITTED_TIMEOUT_MS: Final = 3_000
+"""How long one partition whose offset cannot be read yet may keep the others from a poll."""
 CLOSE_TIMEOUT_MS: Final = 5_000
+AWAY_SECONDS: Final = 0.2
+AWAY: Final = (kafka_errors.KafkaConnectionError, kafka_errors.RequestTimedOutError)
+"""What says only that no broker can be reached."""
+TIMESTAMP_MS_MAX: Final = 4_102_444_800_000
+"""The year 2100. A producer may write any number: beyond is no date to calculate with."""
 
 log = structlog.get_logger(__name__)
 
 
 class Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python ships no types
-    """Runs on the client's IO thread: ends tenures and takes notes, never blocks."""
+    """Runs on the client's IO thread: ends tenures and stills what is gained, never blocks."""
 
     def __init__(self, bridge: Bridge, metrics: Metrics) -> None:
         self._bridge, self._metrics = bridge, metrics
         self.consumer: KafkaConsumer | None = None
-        self.gained: set[TopicPartition] = set()
 
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Keep gained partitions still until the consumer thread knows where they begin."""
@@ -44,7 +55,6 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python
             # for one itself and fail where nothing was committed yet.
             self.consumer.pause(partition)
             self.consumer.seek(partition, 0)
-        self.gained |= set(assigned)
 
     def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """End the tenures at once: the next owner must find nothing of ours in flight."""
@@ -56,7 +66,6 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python
 
     def _end(self, partitions: Collection[TopicPartition], event: str) -> None:
         self._metrics.kafka_rebalances_total.labels(event=event).inc()
-        self.gained -= set(partitions)
         self._bridge.end_tenures(partitions)
 
 
@@ -79,12 +88,12 @@ class ConsumerThread(threading.Thread):
         self._listener = Listener(bridge, metrics)
         self._stopping = threading.Event()
         self._fetching = True
-        self._to_begin: set[TopicPartition] = set()
-        self._stale_answers: set[TopicPartition] = set()
+        self._slow: set[TopicPartition] = set()
+        """Partitions whose committed offset was asked for and did not come in time."""
         self._topic_ids: dict[str, str] = {}
         self._generation = -1
-        self.joined = threading.Event()
-        """Set once the group was joined for the first time."""
+        self.is_member = False
+        """Whether the group was joined, and has answered lately."""
 
     def stop_fetching(self) -> None:
         """Deliver nothing more, but stay a member so that open work can be committed."""
@@ -99,33 +108,46 @@ class ConsumerThread(threading.Thread):
         """Own the consumer from its making to its end."""
         try:
             consumer = self._make_consumer()
+        except BaseException as error:  # noqa: BLE001  # whatever ends the thread ends the worker
+            self._bridge.fail(error)
+            return
+        try:
             self._listener.consumer = consumer
             consumer.subscribe(sorted(self._kinds), listener=self._listener)
             while not self._stopping.is_set():
                 self._poll_once(consumer)
-            consumer.close(autocommit=False, timeout_ms=CLOSE_TIMEOUT_MS)
-        except BaseException as error:  # noqa: BLE001  # whatever ends the thread ends the worker
+        except kafka_errors.FencedInstanceIdError:
+            # As a member that wants to join again hears it.
+            self._bridge.fail(FencedError())
+        except BaseException as error:  # noqa: BLE001  # the same
             self._bridge.fail(error)
+        finally:
+            consumer.close(autocommit=False, timeout_ms=CLOSE_TIMEOUT_MS)
 
     def _poll_once(self, consumer: KafkaConsumer) -> None:
         joined = stable(self._bridge.membership.group)
-        polled = consumer.poll(timeout_ms=STABLE_POLL_MS if joined else JOINING_POLL_MS)
+        try:
+            polled = consumer.poll(timeout_ms=STABLE_POLL_MS if joined else JOINING_POLL_MS)
+        except AWAY:
+            self.is_member = False
+            # Raised now and then instead of an empty poll, by the look for the coordinator. It
+            # comes before anything is fetched, so no position has moved past a record.
+            self._stopping.wait(AWAY_SECONDS)
+            return
+        if instance_id_taken(consumer):
+            raise FencedError
         group = consumer.group_metadata()
         self._bridge.see_group(group)
         self._note_generation(group)
-        if self._bridge.rewind_wanted():
-            self._rewind(consumer)
-        if self._listener.gained:
-            gained, self._listener.gained = self._listener.gained, set()
-            self._to_begin |= gained
         self._deliver(polled)
-        if self._to_begin:
-            self._begin(consumer)
+        waiting = set(consumer.assignment()) - self._bridge.membership.tenures.keys()
+        if waiting and self._bridge.tenures_allowed:
+            waiting -= self._begin(consumer, waiting)
         self._pause_and_resume(consumer)
-        if stable(group) and not self._to_begin:
+        self.is_member = stable(group) and heard_from_group(consumer)
+        if stable(group) and not waiting:
             # Polls without a stable membership are no progress: such a member may be stuck (C9).
             self._heartbeats.beat("consumer")
-            self.joined.set()
 
     def _note_generation(self, group: Any) -> None:
         self._metrics.kafka_last_poll_timestamp_seconds.set_to_current_time()
@@ -133,39 +155,44 @@ class ConsumerThread(threading.Thread):
             self._generation = group.generation_id
             self._metrics.kafka_generation_changes_total.inc()
 
-    def _rewind(self, consumer: KafkaConsumer) -> None:
-        """Begin every partition anew from what is committed (rule 5)."""
-        held = set(consumer.assignment())
-        self._bridge.end_tenures(held)
-        consumer.pause(*held)
-        self._to_begin |= held
+    def _begin(
+        self, consumer: KafkaConsumer, waiting: set[TopicPartition]
+    ) -> set[TopicPartition]:
+        """Hold partitions from what is committed on (rule 5); return those that are held now.
 
-    def _begin(self, consumer: KafkaConsumer) -> None:
-        """Find where gained and rewound partitions go on, and hold them from there."""
-        assigned = set(consumer.assignment())
-        self._to_begin &= assigned
-        committed = {}
-        for partition in sorted(self._to_begin):
+        What an open Kafka transaction still keeps from being read waits for the next poll, and
+        comes last then: the others need not wait for it.
+        """
+        begun = set()
+        for partition in sorted(waiting, key=lambda each: (each in self._slow, each)):
+            topic_id = topic_id_of(consumer, partition.topic)
+            if topic_id is None:
+                # Metadata are on their way. Without the id a record that is delivered again
+                # would look like another one with the same order number.
+                continue
             try:
-                committed[partition] = self._committed(consumer, partition)
-            except kafka_errors.KafkaTimeoutError:
-                self._stale_answers.add(partition)
-                return
-        unread = [partition for partition, found in committed.items() if found is None]
-        beginnings = consumer.beginning_offsets(unread) if unread else {}
-        for partition, found in committed.items():
-            self._topic_ids[partition.topic] = topic_id_of(consumer, partition.topic) or ""
-            consumer.seek(partition, beginnings[partition] if found is None else found)
+                offset = self._beginning(consumer, partition)
+            except (kafka_errors.KafkaTimeoutError, *AWAY):
+                self._slow.add(partition)
+                break
+            self._topic_ids[partition.topic] = topic_id
+            consumer.seek(partition, offset)
             self._bridge.begin_tenure(partition)
-        log.info("kafka.assigned", partitions=len(committed), held=len(assigned))
-        self._to_begin.clear()
+            begun.add(partition)
+        if begun:
+            log.info("kafka.assigned", partitions=len(begun))
+        return begun
 
-    def _committed(self, consumer: KafkaConsumer, partition: TopicPartition) -> int | None:
-        if partition in self._stale_answers:
+    def _beginning(self, consumer: KafkaConsumer, partition: TopicPartition) -> int:
+        """Return the committed offset, or the first one where nothing was ever committed."""
+        if partition in self._slow:
             # C6: after a timeout the client gives an old answer once; throw it away.
             consumer.committed(partition, timeout_ms=COMMITTED_TIMEOUT_MS)
-            self._stale_answers.discard(partition)
+            self._slow.discard(partition)
         found: int | None = consumer.committed(partition, timeout_ms=COMMITTED_TIMEOUT_MS)
+        if found is None:
+            first = consumer.beginning_offsets([partition], timeout_ms=COMMITTED_TIMEOUT_MS)
+            found = first[partition]
         return found
 
     def _deliver(self, polled: Mapping[TopicPartition, list[ConsumerRecord]]) -> None:
@@ -186,18 +213,18 @@ class ConsumerThread(threading.Thread):
             key=record.key,
             value=record.value,
             headers=tuple((name, value or b"") for name, value in record.headers),
-            timestamp=datetime.fromtimestamp(max(0, record.timestamp) / 1000, UTC),
+            timestamp=datetime.fromtimestamp(
+                min(max(0, record.timestamp), TIMESTAMP_MS_MAX) / 1000, UTC
+            ),
         )
 
     def _pause_and_resume(self, consumer: KafkaConsumer) -> None:
         assigned = set(consumer.assignment())
-        held = set(self._bridge.membership.tenures) & assigned
+        held = assigned & self._bridge.membership.tenures.keys()
         full = self._bridge.full_partitions(held) if self._fetching else held
-        paused = set(consumer.paused())
-        if full - paused:
-            consumer.pause(*(full - paused))
-        if (held - full) & paused:
-            consumer.resume(*((held - full) & paused))
+        still, paused = full | (assigned - held), set(consumer.paused())
+        consumer.pause(*(still - paused))
+        consumer.resume(*(paused - still))
         self._show(assigned, full)
 
     def _show(self, assigned: set[TopicPartition], full: set[TopicPartition]) -> None:

@@ -54,11 +54,37 @@ def harden(producer: KafkaProducer) -> KafkaProducer:
 
 
 def harden_consumer(consumer: KafkaConsumer) -> KafkaConsumer:
-    """Close C9: a rejoin whose result nobody read must be read by the next poll."""
+    """Close C9 and free what was fetched of a partition before it was paused, on a new consumer."""
     coordinator = consumer._coordinator
-    original = coordinator.need_rejoin
-    coordinator.need_rejoin = lambda: original() or coordinator.rejoining
+    need_rejoin = coordinator.need_rejoin
+    # C9: a rejoin whose result nobody read must be read by the next poll.
+    coordinator.need_rejoin = lambda: need_rejoin() or coordinator.rejoining
+    fetcher = consumer._fetcher
+    fetched_records = fetcher.fetched_records
+
+    def with_parked_records(*args: Any, **kwargs: Any) -> Any:
+        # Records that were parked by a pause come back only where the place in line is None. One
+        # that is used up is false but not None: then the resumed partition would stand still for
+        # good, neither returned nor fetched again, and without an error.
+        if not fetcher._next_partition_records:
+            fetcher._next_partition_records = None
+        return fetched_records(*args, **kwargs)
+
+    fetcher.fetched_records = with_parked_records
     return consumer
+
+
+def instance_id_taken(consumer: KafkaConsumer) -> bool:
+    """Whether another process has this static member's instance id, seen after a poll.
+
+    C5: the client only stops its heartbeats then, and goes on to return records as a stable member.
+    """
+    coordinator = consumer._coordinator
+    return bool(
+        coordinator.stable()
+        and not coordinator.rejoining
+        and not coordinator._heartbeat_enabled
+    )
 
 
 def topic_id_of(consumer: KafkaConsumer, topic: str) -> str | None:
@@ -89,6 +115,14 @@ def stable(group: ConsumerGroupMetadata) -> bool:
     return bool(
         group.state == MemberState.STABLE and group.generation_id >= 0 and group.member_id
     )
+
+
+def heard_from_group(consumer: KafkaConsumer) -> bool:
+    """Whether a heartbeat was answered within the session timeout.
+
+    With every broker away the client goes on calling itself a stable member.
+    """
+    return not consumer._coordinator.heartbeat.session_timeout_expired()
 
 
 def run_transaction(

@@ -10,7 +10,8 @@ from kafka import ConsumerGroupMetadata, KafkaProducer, OffsetAndMetadata, Topic
 from kafka import errors as kafka_errors
 from typing_extensions import override
 
-from worker.adapters.kafka.bridge import Bridge, Completion
+from worker.adapters.kafka.bridge import Bridge, Completion, partition_of
+from worker.adapters.kafka.clients import NOTHING
 from worker.adapters.kafka.hardened import (
     DiscardedError,
     discard,
@@ -57,33 +58,36 @@ class ProducerThread(threading.Thread):
         self._bridge, self._metrics, self._heartbeats = bridge, metrics, heartbeats
         self._commit_interval_seconds = commit_interval_seconds
         self._stopping = threading.Event()
+        self._producer: KafkaProducer | None = None
         self.ready = threading.Event()
         """Set once a producer was initialised for the first time."""
 
     def stop(self) -> None:
-        """End once the queue is empty; what comes later is not published."""
+        """End once nothing is handed over any more, and all of it is published."""
         self._stopping.set()
 
     @override
     def run(self) -> None:
         """Own the producer from its making to its end."""
         try:
-            producer = self._initialised()
+            self._initialise()
             self.ready.set()
             while True:
                 self._heartbeats.beat("producer")
                 batch = self._next_batch()
                 if batch:
-                    producer = self._publish(producer, batch)
+                    self._publish(batch)
                 elif self._stopping.is_set():
                     break
-            discard(producer)
         except BaseException as error:  # noqa: BLE001  # whatever ends the thread ends the worker
             self._bridge.fail(error)
+        finally:
+            if self._producer is not None:
+                discard(self._producer)
 
-    def _initialised(self) -> KafkaProducer:
+    def _initialise(self) -> None:
         """Make a producer and take the transactional id; its leftover is aborted."""
-        producer = harden(self._make_producer())
+        producer = self._producer = harden(self._make_producer())
         while True:
             try:
                 producer.init_transactions()
@@ -96,7 +100,7 @@ class ProducerThread(threading.Thread):
                     raise FencedError from error
                 raise
             self._metrics.kafka_producer_inits_total.labels(result="ok").inc()
-            return producer
+            return
 
     def _next_batch(self) -> list[Completion]:
         """Gather what is complete, for at most the commit interval."""
@@ -115,18 +119,18 @@ class ProducerThread(threading.Thread):
             size += sum(len(output.value or b"") for output in completion.outputs)
         return batch
 
-    def _publish(self, producer: KafkaProducer, batch: list[Completion]) -> KafkaProducer:
-        """Publish a batch in one Kafka transaction; return the producer to go on with."""
+    def _publish(self, batch: list[Completion]) -> None:
+        """Publish a batch in one Kafka transaction; start over if that is not proven."""
         held = self._still_held(batch)
         if not held:
-            return producer
+            return
         offsets = _offsets(held)
         records = [self._record(output) for completion in held for output in completion.outputs]
         began = monotonic_seconds()
         self._metrics.kafka_open_transaction_since_timestamp_seconds.set_to_current_time()
         try:
             run_transaction(
-                producer,
+                self._producer,
                 records,
                 offsets,
                 lambda: self._group_for(held),
@@ -135,7 +139,8 @@ class ProducerThread(threading.Thread):
         except DiscardedError as error:
             self._observe("discarded", began, held)
             self._metrics.kafka_transaction_discards_total.labels(stage=error.stage).inc()
-            return self._start_over(producer, held, error)
+            self._start_over(held, error)
+            return
         finally:
             self._metrics.kafka_open_transaction_since_timestamp_seconds.set(0)
         self._observe("committed", began, held)
@@ -145,60 +150,50 @@ class ProducerThread(threading.Thread):
                     topic=output.topic.value
                 ).inc()
         self._bridge.settle(held, committed=True)
-        return producer
 
     def _still_held(self, batch: list[Completion]) -> list[Completion]:
         """Wait for a stable membership; let go of what belongs to an ended tenure."""
         while True:
             membership = self._bridge.membership
-            held = [
-                completion
-                for completion in batch
-                if membership.holds(completion.partition, completion.record.tenure)
-            ]
+            held = [completion for completion in batch if completion.is_held(membership)]
             if stable(membership.group) or not held:
                 break
             self._heartbeats.beat("producer")
             if self._stopping.wait(IDLE_SECONDS):
                 held = []
                 break
-        gone = [completion for completion in batch if completion not in held]
-        if gone:
-            self._bridge.settle(gone, committed=False)
+        if gone := set(batch).difference(held):
+            self._bridge.settle(list(gone), committed=False)
         return held
 
     def _group_for(self, held: Sequence[Completion]) -> ConsumerGroupMetadata:
         """Return the newest snapshot, if every partition was held without interruption."""
         membership = self._bridge.membership
-        for completion in held:
-            if not membership.holds(completion.partition, completion.record.tenure):
-                raise DiscardedError("snapshot", "a partition was lost meanwhile")
+        if not all(completion.is_held(membership) for completion in held):
+            raise DiscardedError("snapshot", "a partition was lost meanwhile")
         if not stable(membership.group):
             raise DiscardedError("snapshot", "the group is rebalancing")
         return membership.group
 
-    def _start_over(
-        self, producer: KafkaProducer, held: Sequence[Completion], error: DiscardedError
-    ) -> KafkaProducer:
+    def _start_over(self, held: Sequence[Completion], error: DiscardedError) -> None:
         """Nothing is proven: a new producer, and everything again from what is committed."""
         log.warning("kafka.transaction_discarded", stage=error.stage, sources=len(held))
         # First of all: nothing that was read before may be committed any more, or the records
         # of this batch would be skipped by the offsets of later ones.
         self._bridge.end_all_tenures()
         self._bridge.settle(held, committed=False)
-        if fenced(error, producer):
+        if fenced(error, self._producer):
             raise FencedError from error
-        discard(producer)
-        fresh = self._initialised()
+        discard(self._producer)
+        self._initialise()
         # Only now is the outcome of a commit settled and readable (rule 4).
-        self._bridge.want_rewind()
-        return fresh
+        self._bridge.allow_tenures()
 
     def _record(self, output: Output) -> dict[str, Any]:
         return {
             "topic": self._topics[output.topic],
             "key": output.key,
-            "value": output.value,
+            "value": NOTHING if output.value is None else output.value,
             "headers": list(output.headers),
         }
 
@@ -213,6 +208,8 @@ class ProducerThread(threading.Thread):
 def _offsets(held: Sequence[Completion]) -> dict[TopicPartition, OffsetAndMetadata]:
     """Commit behind the last record of each partition: they come in offset order."""
     return {
-        completion.partition: OffsetAndMetadata(completion.record.source.offset + 1, "", -1)
+        partition_of(completion.record): OffsetAndMetadata(
+            completion.record.source.offset + 1, "", -1
+        )
         for completion in held
     }

@@ -1,0 +1,103 @@
+"""An operator's and a subscriber's view of Kafka, with clients that are not the worker's."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.structs import OffsetAndMetadata
+
+from tests.integration.kafka.members import Place
+from worker.adapters.kafka.connection import KafkaConnection
+
+
+class Operator:
+    """Creates topics, sends commands, and reads what is committed."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._servers = (bootstrap_servers,)
+        self._admin = KafkaAdminClient(bootstrap_servers=bootstrap_servers)
+        self._producer = KafkaProducer(bootstrap_servers=bootstrap_servers)
+        self._reader = KafkaConsumer(
+            bootstrap_servers=bootstrap_servers,
+            group_id=None,
+            isolation_level="read_committed",
+            auto_offset_reset="none",
+        )
+
+    def close(self) -> None:
+        """Close all clients."""
+        self._reader.close()
+        self._producer.close(timeout=5)
+        self._admin.close()
+
+    def new_place(self, partitions: int) -> Place:
+        """Create topics that no other test knows."""
+        prefix = f"adapter.{uuid.uuid4().hex}."
+        place = Place(
+            KafkaConnection(bootstrap_servers=self._servers),
+            f"{prefix}group",
+            f"{prefix}commands",
+            f"{prefix}results",
+        )
+        self._admin.create_topics(
+            {
+                place.commands: {"num_partitions": partitions, "replication_factor": 1},
+                place.results: {
+                    "num_partitions": 1,
+                    "replication_factor": 1,
+                    # Less than what our producer would send: so a broker can refuse an output.
+                    "configs": {"max.message.bytes": "20000"},
+                },
+            },
+            wait_for_metadata=True,
+        )
+        return place
+
+    def send(self, place: Place, values: Iterable[bytes], partition: int = 0) -> None:
+        """Send commands, and return once the broker has them."""
+        sent = [
+            self._producer.send(place.commands, value, partition=partition) for value in values
+        ]
+        for future in sent:
+            future.get(timeout=30)
+
+    def results(self, place: Place) -> list[bytes | None]:
+        """Read all outputs that `read_committed` readers see by now.
+
+        A commit returns before its markers are written: wait for what must come.
+        """
+        partition = TopicPartition(place.results, 0)
+        self._reader.assign([partition])
+        end = self._reader.end_offsets([partition])[partition]
+        self._reader.seek(partition, 0)
+        values: list[bytes | None] = []
+        while self._reader.position(partition) < end:
+            polled = self._reader.poll(timeout_ms=500)
+            values += [record.value for records in polled.values() for record in records]
+        return values
+
+    def committed(self, place: Place) -> dict[int, int]:
+        """Read the group's committed offsets, by partition."""
+        found = self._admin.list_group_offsets({place.group: None})[place.group]
+        return {
+            partition.partition: offset.offset
+            for partition, offset in found.items()
+            if offset.offset >= 0
+        }
+
+    def commit(self, place: Place, offsets: Mapping[int, int]) -> None:
+        """Set offsets of a group that has no members."""
+        wanted = {
+            place.partition(partition): OffsetAndMetadata(offset, "", -1)
+            for partition, offset in offsets.items()
+        }
+        answer = self._admin.alter_group_offsets(place.group, wanted)
+        assert {error.__name__ for error in answer.values()} == {"NoError"}
+
+    def delete_before(self, place: Place, partition: int, offset: int) -> None:
+        """Delete the first records of a partition, as retention does."""
+        self._admin.delete_records({place.partition(partition): offset})
+
+    def add_partitions(self, topic: str, total: int) -> None:
+        """Give a topic more partitions."""
+        self._admin.create_partitions({topic: total})

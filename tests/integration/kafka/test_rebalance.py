@@ -1,0 +1,109 @@
+"""Members that come, go and return on a real Kafka: who holds what, and that nothing is lost or done twice."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.integration.kafka.members import MakeMember, Member, Place, Tenure, until
+from tests.integration.kafka.operator import Operator
+
+pytestmark = pytest.mark.integration
+
+PARTITIONS = 4
+
+
+@pytest.fixture
+def place(operator: Operator) -> Place:
+    """Return more partitions than members."""
+    return operator.new_place(PARTITIONS)
+
+
+@asynccontextmanager
+async def commands_flowing(operator: Operator, place: Place) -> AsyncIterator[list[bytes]]:
+    """Send commands to all partitions all the while; give what was sent."""
+    sent: list[bytes] = []
+    stopping = asyncio.Event()
+
+    async def send() -> None:
+        while not stopping.is_set():
+            number = len(sent)
+            batch = [b"%d" % each for each in range(number, number + 5)]
+            await asyncio.to_thread(operator.send, place, batch, number % PARTITIONS)
+            sent.extend(batch)
+            await asyncio.sleep(0.05)
+
+    sending = asyncio.create_task(send())
+    try:
+        yield sent
+    finally:
+        stopping.set()
+        await sending
+
+
+def assert_held_by_one_at_a_time(story: list[Tenure]) -> None:
+    """Check that no tenure of a partition begins before the last one has ended."""
+    holding: dict[int, Tenure] = {}
+    for moment in story:
+        if moment.what == "begin":
+            assert moment.partition not in holding, (holding, moment)
+            holding[moment.partition] = moment
+        else:
+            begun = holding.pop(moment.partition)
+            assert (begun.member, begun.number) == (moment.member, moment.number)
+
+
+def share(*members: Member) -> bool:
+    """Whether the members hold all partitions, each its part."""
+    held = [set(each.held()) for each in members]
+    return all(held) and sorted(part for each in held for part in each) == list(
+        range(PARTITIONS)
+    )
+
+
+async def test_members_that_come_leave_and_return_lose_and_repeat_nothing(
+    operator: Operator, place: Place, member: MakeMember
+) -> None:
+    """P2 and P3: a partition that moves is given up by the one before the other takes it."""
+    story: list[Tenure] = []
+    async with commands_flowing(operator, place) as sent:
+        first = member("a", story=story)
+        await until(lambda: share(first) and len(first.settled()) > 20)
+        second = member("b", story=story)
+        await until(lambda: share(first, second) and len(second.settled()) > 20)
+        await second.stop()
+        # Its place is kept until the session is over, in case that it returns.
+        await until(lambda: share(first))
+        returned = member("b", story=story)
+        await until(lambda: share(first, returned) and len(returned.settled()) > 20)
+    await until(lambda: len(set(operator.results(place))) == len(sent))
+    assert Counter(operator.results(place)) == Counter(sent)
+    assert_held_by_one_at_a_time(story)
+
+
+async def test_a_partition_that_a_rebalance_leaves_where_it_is_keeps_its_tenure(
+    place: Place, member: MakeMember
+) -> None:
+    """Cooperative: what is open there goes on, and is published under the new generation."""
+    first = member("a")
+    await until(lambda: share(first))
+    alone = first.held()
+    second = member("b")
+    await until(lambda: share(first, second))
+    assert first.held().items() < alone.items()
+
+
+async def test_a_member_that_returns_within_its_session_gets_the_same_partitions(
+    place: Place, member: MakeMember
+) -> None:
+    """Static membership: a restart moves nothing, so the others do not even notice."""
+    first, second = member("a"), member("b")
+    await until(lambda: share(first, second))
+    held, other = set(second.held()), first.held()
+    await second.stop()
+    returned = member("b")
+    await until(lambda: share(first, returned))
+    assert set(returned.held()) == held
+    assert first.held() == other

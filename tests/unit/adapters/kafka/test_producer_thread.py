@@ -1,0 +1,351 @@
+"""The producer thread: what it puts in one Kafka transaction, and what it does when one is not proven."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from kafka import TopicPartition
+from kafka import errors as kafka_errors
+from prometheus_client import CollectorRegistry
+
+from tests.unit.adapters.kafka.records import (
+    P0,
+    P1,
+    REBALANCING,
+    STABLE,
+    answer_to,
+    failure_of,
+    listening,
+    record,
+    until,
+)
+from tests.unit.adapters.kafka.scripted_producer import Log, raising
+from worker.adapters.kafka import producer as producer_module
+from worker.adapters.kafka.bridge import Bridge
+from worker.adapters.kafka.clients import NOTHING, ValueSerializer
+from worker.adapters.kafka.producer import FencedError, ProducerThread
+from worker.adapters.system_clock import SystemClock, monotonic_seconds
+from worker.application.ports import Output, OutputTopic
+from worker.observability.metrics import Metrics
+from worker.observability.watchdog import Heartbeats
+
+COMMIT_INTERVAL_SECONDS = 0.03
+TOPICS = {topic: f"t.{topic}" for topic in OutputTopic}
+
+
+@pytest.fixture(autouse=True)
+def _no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the thread look often whether it is to end."""
+    monkeypatch.setattr(producer_module, "IDLE_SECONDS", 0.02)
+
+
+class Publishing:
+    """A stable member that holds two partitions, and its producer thread."""
+
+    def __init__(self, **on: Callable[[], object]) -> None:
+        self.log, self.bridge = Log(on=on), Bridge()
+        self.application = listening(self.bridge)
+        self.bridge.see_group(STABLE)
+        self.tenures = {
+            partition: self.bridge.begin_tenure(partition) for partition in (P0, P1)
+        }
+        self.registry = CollectorRegistry()
+        metrics = Metrics(self.registry, clients=(), topics=(), version="0", revision="0")
+        self.thread = ProducerThread(
+            self.log.make_producer,
+            TOPICS,
+            self.bridge,
+            metrics,
+            Heartbeats(
+                {"producer": 60.0},
+                monotonic=monotonic_seconds,
+                now=SystemClock().now,
+                metrics=metrics,
+            ),
+            COMMIT_INTERVAL_SECONDS,
+        )
+
+    def complete(self, offset: int, partition: TopicPartition = P0) -> "asyncio.Future[bool]":
+        """Hand a record over, with one output."""
+        source = record(offset, self.tenures[partition], partition)
+        return asyncio.ensure_future(self.bridge.complete(source, answer_to(source)))
+
+    def values(self) -> list[bytes]:
+        """What readers see."""
+        return [sent["value"] for sent in self.log.records]
+
+    def count(self, what: str, **labels: str) -> float | None:
+        """What a counter of Kafka says."""
+        return self.registry.get_sample_value(f"paywizard_worker_kafka_{what}_total", labels)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Run the thread, and see it end."""
+        self.thread.start()
+        try:
+            yield
+        finally:
+            self.thread.stop()
+            self.thread.join(10)
+            assert not self.thread.is_alive()
+
+
+# What is in one Kafka transaction ───────────────────────────────────────────────────────────
+
+
+async def test_what_is_complete_within_the_interval_is_published_together() -> None:
+    """One Kafka transaction costs the same for one source and for many."""
+    worker = Publishing()
+    answers = [worker.complete(offset) for offset in range(3)]
+    with worker.running():
+        assert await asyncio.gather(*answers) == [True, True, True]
+    assert worker.log.sizes == [3]
+
+
+async def test_what_comes_after_the_interval_is_published_by_the_next() -> None:
+    """Nobody waits for more than an interval until its Kafka transaction begins."""
+    worker = Publishing()
+    with worker.running():
+        assert await worker.complete(0)
+        assert await worker.complete(1)
+    assert worker.log.sizes == [1, 1]
+
+
+async def test_a_kafka_transaction_holds_a_bounded_number_of_sources(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rest is not lost: the next one takes it."""
+    monkeypatch.setattr(producer_module, "SOURCES_PER_TRANSACTION_MAX", 2)
+    worker = Publishing()
+    answers = [worker.complete(offset) for offset in range(5)]
+    with worker.running():
+        assert all(await asyncio.gather(*answers))
+    assert worker.log.sizes == [2, 2, 1]
+
+
+async def test_a_kafka_transaction_takes_no_more_once_it_is_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its bytes are bounded, up to the outputs of one source."""
+    monkeypatch.setattr(producer_module, "BYTES_PER_TRANSACTION_MAX", 2)
+    worker = Publishing()
+    answers = [worker.complete(offset) for offset in (10, 11, 12)]
+    with worker.running():
+        assert all(await asyncio.gather(*answers))
+    assert worker.log.sizes == [1, 1, 1]
+
+
+async def test_offsets_lie_behind_the_last_record_of_each_partition() -> None:
+    """A restart begins with the first record that is not complete."""
+    worker = Publishing()
+    answers = [worker.complete(5), worker.complete(2, P1), worker.complete(6)]
+    with worker.running():
+        assert all(await asyncio.gather(*answers))
+    assert worker.log.offsets == {P0: 7, P1: 3}
+
+
+async def test_an_output_goes_to_its_topic_as_it_is() -> None:
+    """Key, value and headers are the application's business."""
+    worker = Publishing()
+    output = Output(OutputTopic.DEAD_LETTERS, b"key", b"value", (("dlq.reason", b"INVALID"),))
+    with worker.running():
+        assert await worker.bridge.complete(record(0, worker.tenures[P0]), (output,))
+    assert worker.log.records == [
+        {
+            "topic": "t.dead-letters",
+            "key": b"key",
+            "value": b"value",
+            "headers": [("dlq.reason", b"INVALID")],
+        }
+    ]
+
+
+async def test_an_output_without_key_and_value_can_be_sent() -> None:
+    """P11: kafka-python refuses it, and the dead letter of such a record would stop the stream."""
+    worker = Publishing()
+    output = Output(OutputTopic.DEAD_LETTERS, None, None)
+    with worker.running():
+        assert await worker.bridge.complete(record(0, worker.tenures[P0]), (output,))
+    assert worker.values() == [NOTHING]
+    assert ValueSerializer().serialize("t", [], NOTHING) is None
+    assert ValueSerializer().serialize("t", [], b"value") == b"value"
+
+
+# Tenures ────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_completion_of_an_ended_tenure_is_not_published() -> None:
+    """The partition may be another's; what belongs to tenures that are held is."""
+    worker = Publishing()
+    worker.bridge.end_tenures([P0])
+    ended, held = worker.complete(0), worker.complete(1, P1)
+    with worker.running():
+        assert [await ended, await held] == [False, True]
+    assert worker.values() == [b"1"]
+    assert worker.log.offsets == {P1: 2}
+
+
+async def test_a_tenure_that_ends_before_the_offsets_discards_the_kafka_transaction() -> None:
+    """The broker checks the generation only, not who holds the partition."""
+    worker = Publishing()
+    worker.log.on["ack"] = lambda: worker.bridge.end_tenures([P0])
+    answers = [worker.complete(0), worker.complete(0, P1)]
+    with worker.running():
+        assert await asyncio.gather(*answers) == [False, False]
+    assert (worker.values(), worker.log.offsets) == ([], {})
+
+
+async def test_a_returned_partition_does_not_bring_back_an_ended_tenure() -> None:
+    """Revoked and returned: its records are delivered again, and published then."""
+    worker = Publishing()
+
+    def lose_and_regain() -> None:
+        worker.bridge.end_tenures([P0])
+        worker.bridge.begin_tenure(P0)
+
+    worker.log.on["ack"] = lose_and_regain
+    answer = worker.complete(0)
+    with worker.running():
+        assert not await answer
+    assert worker.values() == []
+
+
+async def test_a_rebalance_is_waited_for() -> None:
+    """Records of a partition that is kept are published under the new generation."""
+    worker = Publishing()
+    worker.bridge.see_group(REBALANCING)
+    answer = worker.complete(0)
+    with worker.running():
+        await until(worker.bridge.completions.empty)
+        assert not answer.done()
+        worker.bridge.see_group(STABLE._replace(generation_id=4))
+        assert await answer
+    assert [group.generation_id for group in worker.log.groups] == [4]
+
+
+async def test_a_rebalance_during_a_kafka_transaction_discards_it() -> None:
+    """C3: a snapshot that is not stable may go out unfenced."""
+    worker = Publishing()
+    worker.log.on["ack"] = lambda: worker.bridge.see_group(REBALANCING)
+    answer = worker.complete(0)
+    with worker.running():
+        assert not await answer
+    assert (worker.values(), worker.log.groups) == ([], [])
+
+
+# What is not proven ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("step", ["begin", "send", "ack", "offsets", "commit"])
+async def test_after_any_error_everything_begins_anew(step: str) -> None:
+    """Rules 3 and 5: another producer, and no later offset may skip what was discarded."""
+    worker = Publishing()
+    worker.log.on[step] = raising(kafka_errors.KafkaTimeoutError())
+    discarded = [worker.complete(0), worker.complete(0, P1)]
+    with worker.running():
+        assert await asyncio.gather(*discarded) == [False, False]
+        later = [worker.complete(1), worker.complete(1, P1)]
+        assert await asyncio.gather(*later) == [False, False]
+        await until(lambda: worker.bridge.tenures_allowed)
+        worker.tenures[P0] = worker.bridge.begin_tenure(P0)
+        assert await worker.complete(0)
+    assert worker.values() == [b"0"]
+    assert worker.log.offsets == {P0: 1}
+    assert [producer.is_stopped for producer in worker.log.producers] == [True, True]
+    assert sorted(worker.application.heard) == [("end", 0), ("end", 1)]
+
+
+async def test_tenures_begin_again_only_once_the_next_producer_is_initialised() -> None:
+    """Rule 4: before that, what a commit of unknown outcome came to cannot be read."""
+    worker = Publishing()
+    allowed: list[bool] = []
+
+    def fail_and_watch() -> None:
+        worker.log.on["init"] = lambda: allowed.append(worker.bridge.tenures_allowed)
+        raise kafka_errors.KafkaTimeoutError
+
+    worker.log.on["commit"] = fail_and_watch
+    answer = worker.complete(0)
+    with worker.running():
+        assert not await answer
+        await until(lambda: worker.bridge.tenures_allowed)
+    assert allowed == [False]
+
+
+async def test_a_fenced_producer_does_not_take_its_id_back() -> None:
+    """T9: two owners of one id would fence each other without end."""
+    worker = Publishing()
+    fence = kafka_errors.KafkaError("...", kafka_errors.ProducerFencedError())
+    worker.log.on["offsets"] = raising(fence)
+    answer = worker.complete(0)
+    with worker.running():
+        assert not await answer
+        with pytest.raises(FencedError, match="instance id"):
+            await failure_of(worker.bridge)
+    assert len(worker.log.producers) == 1
+    assert not worker.bridge.tenures_allowed
+    assert worker.values() == []
+
+
+async def test_a_producer_that_is_fenced_at_once_says_so() -> None:
+    """Another process took the id between our start and our first Kafka transaction."""
+    worker = Publishing(init=raising(kafka_errors.ProducerFencedError()))
+    with worker.running(), pytest.raises(FencedError):
+        await failure_of(worker.bridge)
+
+
+async def test_initialisation_goes_on_with_the_same_producer_after_a_timeout() -> None:
+    """The same request is still under way; another producer would begin a second one."""
+    worker = Publishing(init=raising(kafka_errors.KafkaTimeoutError()))
+    with worker.running():
+        await until(worker.thread.ready.is_set)
+    assert len(worker.log.producers) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [kafka_errors.TransactionalIdAuthorizationFailedError(), OSError("no brokers")]
+)
+async def test_a_producer_that_cannot_be_initialised_ends_the_thread(error: Exception) -> None:
+    """The worker must not go on as if it could publish."""
+    worker = Publishing(init=raising(error))
+    with worker.running(), pytest.raises(type(error)):
+        await failure_of(worker.bridge)
+    assert not worker.thread.ready.is_set()
+
+
+# The end ────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_was_handed_over_before_the_stop_is_published() -> None:
+    """P12: SIGTERM drains."""
+    worker = Publishing()
+    answers = [worker.complete(offset) for offset in range(3)]
+    worker.thread.stop()
+    with worker.running():
+        assert all(await asyncio.gather(*answers))
+
+
+async def test_a_stop_does_not_wait_for_a_group_that_never_gets_stable() -> None:
+    """The record stays where it is, for the next owner."""
+    worker = Publishing()
+    worker.bridge.see_group(REBALANCING)
+    answer = worker.complete(0)
+    with worker.running():
+        await until(worker.bridge.completions.empty)
+    assert not await answer
+
+
+async def test_counts_tell_committed_from_discarded() -> None:
+    """An operator sees how often work is done twice, and why."""
+    worker = Publishing(commit=raising(kafka_errors.KafkaTimeoutError()))
+    answer = worker.complete(0)
+    with worker.running():
+        assert not await answer
+        await until(lambda: worker.bridge.tenures_allowed)
+        worker.tenures[P0] = worker.bridge.begin_tenure(P0)
+        assert await worker.complete(0)
+    assert worker.count("transactions", result="committed") == 1
+    assert worker.count("transactions", result="discarded") == 1
+    assert worker.count("transaction_discards", stage="commit") == 1
+    assert worker.count("producer_inits", result="ok") == 2

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version as installed_version
 from typing import Any, Final
@@ -143,18 +143,24 @@ async def _work(around: Surroundings) -> None:
     """Start, work, drain. CannotGoOnError."""
     stop = _told_to_stop(around)
     connection = KafkaConnection(**around.settings.connection_values())
-    async with asyncio.TaskGroup() as background:
-        beat = background.create_task(_beat(around))
-        try:
-            await asyncio.to_thread(_check_topics, around, connection)
-            async with _ledger(around) as ledger, _gateway(around) as gateway:
-                check = background.create_task(_check_ledger(around, ledger))
-                try:
-                    await _serve(around, connection, ledger, gateway, stop)
-                finally:
-                    check.cancel()
-        finally:
-            beat.cancel()
+    async with _beside(_beat(around)):
+        await asyncio.to_thread(_check_topics, around, connection)
+        async with (
+            _ledger(around) as ledger,
+            _gateway(around) as gateway,
+            _beside(_check_ledger(around, ledger)),
+        ):
+            await _serve(around, connection, ledger, gateway, stop)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do something without end beside the rest; a task group would wrap the rest's errors."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 async def _serve(

@@ -12,6 +12,7 @@ TOPICS = (
     "commands.void",
     "commands.card",
     "internal.balance-refresh",
+    "internal.status-checks",
 )
 
 

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from worker.application.ports import Clock, SendWindow
 from worker.domain.card import Card
 from worker.domain.commands import (
     Activate,
@@ -23,6 +25,7 @@ from worker.domain.replies import (
     Balance,
     Declined,
     NotSent,
+    NotSentCause,
     Refused,
     Reply,
 )
@@ -59,14 +62,43 @@ class Scripted:
     moved: bool
 
 
+@dataclass(eq=False, slots=True)
+class FakeWindow:
+    """A SendWindow that closes at a moment, or was told to be closed."""
+
+    closes_at: float
+    boottime: Callable[[], float]
+    shut: bool
+
+    def is_open(self) -> bool:
+        """Whether a byte may still leave."""
+        return not self.shut and self.boottime() < self.closes_at
+
+
+class ClientSlots:
+    """One client's slots: how many there are, which are held, and whether calls go at all."""
+
+    def __init__(self, concurrency_max: int) -> None:
+        self.free = asyncio.Semaphore(concurrency_max)
+        self.held: list[FakeWindow] = []
+        self.going = asyncio.Event()
+        self.going.set()
+
+
 @dataclass
 class FakePayWizard:
     """The Gateway port.
 
     `effects` are the commands that moved something, in order; `requests` is all that reached
     PayWizard, commands and cards inquired about. With `answering` cleared answers are held back,
-    after their effect.
+    after their effect. `boottime` is what send windows are counted on; without a `clock` no
+    command expires here.
     """
+
+    concurrency_max: int = 256
+    send_deadline_seconds: float = 10.0
+    boottime: Callable[[], float] = lambda: 0.0
+    clock: Clock | None = None
 
     effects: list[Command] = field(default_factory=list)
     activations: list[Card] = field(default_factory=list)
@@ -75,6 +107,8 @@ class FakePayWizard:
     _cards: dict[Card, HeldCard] = field(default_factory=dict)
     _movements: dict[str, Movement] = field(default_factory=dict)
     _scripts: dict[str | Card | None, deque[Scripted]] = field(default_factory=dict)
+    _slots: dict[str, ClientSlots] = field(default_factory=dict)
+    _windows_to_shut: int = 0
     _numbered: int = 0
     _asked: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -107,10 +141,55 @@ class FakePayWizard:
         async with self._asked:
             await self._asked.wait_for(lambda: len(self.requests) >= count)
 
+    def hold_back(self, client_id: str) -> None:
+        """Give no more slots to a client, as while its token is refused."""
+        self._slots_of(client_id).going.clear()
+
+    def let_go(self, client_id: str) -> None:
+        """Give slots again."""
+        self._slots_of(client_id).going.set()
+
+    def shut_windows(self, count: int = 1) -> None:
+        """Let the windows of the next slots be closed when they are had."""
+        self._windows_to_shut += count
+
+    def slots_held(self, client_id: str) -> int:
+        """How many slots of a client are held now."""
+        return len(self._slots_of(client_id).held)
+
+    def ready(self, client_id: str) -> bool:
+        """Whether `slot` would be had at once."""
+        slots = self._slots_of(client_id)
+        return slots.going.is_set() and not slots.free.locked()
+
+    @asynccontextmanager
+    async def slot(self, client_id: str) -> AsyncIterator[FakeWindow]:
+        """Hold one of the client's slots; without limits of rate."""
+        slots = self._slots_of(client_id)
+        await slots.going.wait()
+        async with slots.free:
+            shut = self._windows_to_shut > 0
+            self._windows_to_shut -= shut
+            closes_at = self.boottime() + self.send_deadline_seconds
+            window = FakeWindow(closes_at, self.boottime, shut)
+            slots.held.append(window)
+            try:
+                yield window
+            finally:
+                slots.held.remove(window)
+
     async def execute(
-        self, command: Command, card: Card | None, original_checkout_id: str | None = None
+        self,
+        command: Command,
+        card: Card | None,
+        window: SendWindow,
+        original_checkout_id: str | None = None,
     ) -> Reply:
-        """Do what `command` says, or what was scripted."""
+        """Do what `command` says, or what was scripted; nothing if it is too late."""
+        held = self._slots_of(command.client_id).held
+        assert window in held, "a command is executed in a slot that is held"
+        if not window.is_open() or self._expired(command):
+            return NotSent(NotSentCause.TOO_LATE)
         scripted = self._next(command.tran_order_no)
         if scripted is None:
             reply = self._carry_out(command, card, original_checkout_id)
@@ -122,9 +201,18 @@ class FakePayWizard:
 
     async def inquire(self, card: Card, entry_type: str) -> Reply:
         """Read a card's balances, or what was scripted."""
+        assert self._slots_of(card.client_id).held, "an inquiry is made in a slot that is held"
         scripted = self._next(card)
         reply = self._read(card) if scripted is None else scripted.reply
         return await self._deliver(card, reply)
+
+    def _slots_of(self, client_id: str) -> ClientSlots:
+        return self._slots.setdefault(client_id, ClientSlots(self.concurrency_max))
+
+    def _expired(self, command: Command) -> bool:
+        if self.clock is None or command.expires_at is None:
+            return False
+        return command.expires_at <= self.clock.now()
 
     async def _deliver(self, request: Command | Card, reply: Reply) -> Reply:
         if isinstance(reply, NotSent):

@@ -1,23 +1,50 @@
 """A ledger in memory that passes the contract suite of the real one."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
-from worker.application.ports import LedgerUnavailableError, LostRaceError, OriginalTakenError
+from worker.application.ports import (
+    Held,
+    LedgerForeignError,
+    LedgerUnavailableError,
+    LostRaceError,
+    Mark,
+    OriginalRefusedError,
+)
 from worker.domain.balances import CardBalances
 from worker.domain.card import Card
-from worker.domain.entry import Entry, StoredOutcome
-from worker.domain.operations import Operation
-from worker.domain.states import (
-    FINAL,
-    GIVES_BACK_ORIGINAL,
-    PUBLISHABLE,
-    Event,
-    State,
-    next_state,
+from worker.domain.commit_note import CommitNote
+from worker.domain.entry import Entry, Published, Source, StoredOutcome
+from worker.domain.identity import (
+    UNKNOWN_GROUP,
+    Affiliation,
+    Committed,
+    Identity,
+    adopted,
+    adoption_fault,
+    binding_fault,
+    bound,
+    notes_fault,
 )
+from worker.domain.moves import (
+    Change,
+    NextCheck,
+    insertion,
+    move,
+    submission,
+    take_final,
+    take_orphan,
+    take_over,
+    unproven,
+)
+from worker.domain.operations import Operation
+from worker.domain.outcomes import Reason
+from worker.domain.states import Event, State
+
+ORPHAN_AFTER_SECONDS: Final = 90_000.0
 
 
 @dataclass
@@ -25,11 +52,14 @@ class LedgerStore:
     """What survives a process: hand one store to several FakeLedgers to be several processes.
 
     `moment` is the clock; `available` False makes every method raise LedgerUnavailableError,
-    which `refusals` counts.
+    which `refusals` counts. A deep copy is an older copy of the ledger.
     """
 
     entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
     balances: dict[Card, CardBalances] = field(default_factory=dict)
+    identity: Identity | None = None
+    writers: dict[str, int] = field(default_factory=dict)
+    new_id: str = "ledger-1"
     moment: datetime = datetime(2026, 1, 5, 12, tzinfo=UTC)
     available: bool = True
     refusals: int = 0
@@ -40,23 +70,41 @@ class LedgerStore:
 
 
 class FakeLedger:
-    """The Ledger port over a LedgerStore, on the store's clock or on a given one."""
+    """The Ledger and LedgerIdentity ports over a store, on the store's clock or on a given one."""
 
     def __init__(
         self,
         owner: str = "this-process",
         store: LedgerStore | None = None,
         now: Callable[[], datetime] | None = None,
+        orphan_after_seconds: float = ORPHAN_AFTER_SECONDS,
     ) -> None:
         self.owner = owner
         self.store = LedgerStore() if store is None else store
         self._now = now
+        self._orphan_after = timedelta(seconds=orphan_after_seconds)
+        self._counter = 0
 
-    async def claim(self, entry: Entry) -> tuple[Entry, bool]:
+    @property
+    def counter(self) -> int:
+        """How many writes of this process there were; each is a group of its own."""
+        return self._counter
+
+    def now(self) -> datetime:
+        """The present moment on this ledger's clock."""
+        return self.store.moment if self._now is None else self._now()
+
+    # ── Ledger ──────────────────────────────────────────────────────────────────────────────
+
+    async def claim(self, entry: Entry, *, submit: bool = False) -> tuple[Entry, bool]:
         """Insert `entry` unless its key is there; return what is stored, and whether it is new."""
-        await self._reach()
-        is_new = entry.key not in self.store.entries
-        return self.store.entries.setdefault(entry.key, entry), is_new
+        change = insertion(entry, submit=submit)
+        await self._reach_to_write()
+        stored = self.store.entries.get(entry.key)
+        if stored is not None:
+            return stored, False
+        new = self.store.entries[entry.key] = self._stamped(change, entry.version)
+        return new, True
 
     async def find(self, client_id: str, tran_order_no: str) -> Entry | None:
         """Read one entry by its key."""
@@ -75,45 +123,73 @@ class FakeLedger:
 
     async def take_over(self, entry: Entry) -> Entry:
         """Make this process the owner of a CLAIMED entry, or raise LostRaceError."""
-        await self._reach()
-        if entry.state is not State.CLAIMED:
-            raise LostRaceError
-        return self._change(entry, replace(entry, owner=self.owner))
+        return await self._moved(take_over(entry, self.owner))
 
     async def submit(self, entry: Entry, takes: str | None = None) -> Entry:
-        """Move CLAIMED to SUBMITTED and hold the original; LostRaceError, OriginalTakenError."""
-        await self._reach()
-        target = next_state(entry.state, Event.SUBMIT)
-        self._check_version(entry)
-        if takes is not None and self._refuses(entry, takes):
-            raise OriginalTakenError
-        return self._change(
-            entry,
-            replace(
-                entry,
-                state=target,
-                attempts=entry.attempts + 1,
-                submitted_at=self.now(),
-                takes=takes,
-            ),
-        )
+        """Move CLAIMED to SUBMITTED and hold the original; LostRaceError, OriginalRefusedError."""
+        return await self._moved(submission(entry, takes))
 
     async def move(
-        self, entry: Entry, event: Event, outcome: StoredOutcome | None = None
+        self,
+        entry: Entry,
+        event: Event,
+        outcome: StoredOutcome | None = None,
+        final_source: Source | None = None,
     ) -> Entry:
         """Apply `event` if the stored version is still that of `entry`, else LostRaceError."""
+        return await self._moved(move(entry, event, outcome, final_source))
+
+    async def take_final(self, entry: Entry, source: Source) -> Entry:
+        """Set `final_source` of a decided entry that has none, or raise LostRaceError."""
+        return await self._moved(take_final(entry, source))
+
+    async def take_orphan(self, entry: Entry, source: Source) -> Entry:
+        """Make `source` the record of what is unpublished, or raise LostRaceError."""
+        return await self._moved(take_orphan(entry, source))
+
+    async def mark_published(self, marks: Sequence[Mark]) -> None:
+        """Note outcomes as published; what is noted already stays, and versions do not grow."""
+        if not marks:
+            return
+        await self._reach_to_write()
+        for mark in marks:
+            key = mark.client_id, mark.tran_order_no
+            stored = self.store.entries.get(key)
+            if stored is None or stored.published >= mark.published:
+                continue
+            final = mark.published is Published.FINAL
+            next_check_at = None if final else stored.next_check_at
+            self.store.entries[key] = replace(
+                stored, published=mark.published, next_check_at=next_check_at
+            )
+
+    async def held_in(self, topic_id: str, partition: int) -> Sequence[Held]:
+        """Read the outcomes of a partition's records that are not marked published."""
         await self._reach()
-        assert event is not Event.SUBMIT, "submit() counts the attempt"
-        target = next_state(entry.state, event)
-        assert outcome is not None or target not in PUBLISHABLE, "a decision has an outcome"
-        moved = replace(entry, state=target)
-        if target in GIVES_BACK_ORIGINAL:
-            moved = replace(moved, takes=None)
-        if target in FINAL:
-            moved = replace(moved, decided_at=self.now())
-        if outcome is not None:
-            moved = replace(moved, outcome=outcome)
-        return self._change(entry, moved)
+        return [
+            Held(source.offset, Mark(entry.client_id, entry.tran_order_no, proves))
+            for entry in self.store.entries.values()
+            for source, proves in unproven(entry)
+            if (source.topic_id, source.partition) == (topic_id, partition)
+        ]
+
+    async def due(self, limit: int, again_seconds: float) -> Sequence[Entry]:
+        """Take entries that are due, oldest first, and make them due again that much later."""
+        await self._reach_to_write()
+        now = self.now()
+        due = sorted(
+            (entry.next_check_at, entry.key)
+            for entry in self.store.entries.values()
+            if entry.next_check_at is not None
+            and entry.next_check_at <= now
+            and entry.published is not Published.FINAL
+        )
+        again = now + timedelta(seconds=again_seconds)
+        taken = [
+            replace(self.store.entries[key], next_check_at=again) for _, key in due[:limit]
+        ]
+        self.store.entries.update((entry.key, entry) for entry in taken)
+        return taken
 
     async def lease_left_seconds(self, entry: Entry, lease_seconds: float) -> float:
         """Seconds until the lease of a SUBMITTED entry is over, on this ledger's clock."""
@@ -128,15 +204,53 @@ class FakeLedger:
 
     async def record_balances(self, balances: CardBalances) -> None:
         """Store what is to be published next; LostRaceError unless it continues the sequence."""
-        await self._reach()
+        await self._reach_to_write()
         known = self.store.balances.get(balances.card)
         if balances.sequence != (1 if known is None else known.sequence + 1):
             raise LostRaceError
         self.store.balances[balances.card] = balances
 
-    def now(self) -> datetime:
-        """The present moment on this ledger's clock."""
-        return self.store.moment if self._now is None else self._now()
+    # ── LedgerIdentity ──────────────────────────────────────────────────────────────────────
+
+    async def bind(self, to: Affiliation, committed: Committed) -> Identity:
+        """Tie a new ledger to its group, or see that it is the group's own; LedgerForeignError."""
+        await self._reach()
+        identity = self._identity(to)
+        has_published = any(entry.published for entry in self.store.entries.values())
+        notes = [note for note in committed if note is not None]
+        _refuse(binding_fault(identity, to, committed, has_published=has_published))
+        _refuse(notes_fault(identity.ledger_id, self.store.writers, notes))
+        return self._kept(bound(identity, to))
+
+    async def verify(self, notes: Sequence[CommitNote]) -> None:
+        """See that the ledger lost nothing that these notes name; LedgerForeignError."""
+        await self._reach()
+        identity = self.store.identity
+        if identity is None:
+            raise LedgerForeignError(UNKNOWN_GROUP)
+        _refuse(notes_fault(identity.ledger_id, self.store.writers, notes))
+
+    async def adopt(self, to: Affiliation, committed: Committed, since: datetime) -> Identity:
+        """Accept a ledger for an empty group, whatever it has lost; LedgerForeignError."""
+        await self._reach()
+        identity = self._identity(to)
+        _refuse(adoption_fault(identity, to, committed))
+        for note in committed:
+            if note is not None:
+                counter = max(note.counter, self.store.writers.get(note.owner, 0))
+                self.store.writers[note.owner] = counter
+        return self._kept(adopted(identity, committed, since))
+
+    # ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _identity(self, to: Affiliation) -> Identity:
+        new = Identity(ledger_id=self.store.new_id, default_client=to.default_client)
+        return self.store.identity or new
+
+    def _kept(self, identity: Identity) -> Identity:
+        self._count()
+        self.store.identity = identity
+        return identity
 
     async def _reach(self) -> None:
         await asyncio.sleep(0)  # others may go first, as with a real ledger
@@ -144,16 +258,47 @@ class FakeLedger:
             self.store.refusals += 1
             raise LedgerUnavailableError
 
-    def _check_version(self, entry: Entry) -> None:
-        stored = self.store.entries.get(entry.key)
-        if stored is None or stored.version != entry.version:
-            raise LostRaceError
+    async def _reach_to_write(self) -> None:
+        await self._reach()
+        self._count()
 
-    def _change(self, entry: Entry, changed: Entry) -> Entry:
-        self._check_version(entry)
-        stored = replace(changed, version=entry.version + 1)
-        self.store.entries[entry.key] = stored
-        return stored
+    def _count(self) -> None:
+        counter = self.store.writers.get(self.owner, 0) + 1
+        if counter <= self._counter:
+            raise LedgerForeignError("The ledger has lost commits.")
+        self._counter = self.store.writers[self.owner] = counter
+
+    async def _moved(self, change: Change | None) -> Entry:
+        if change is None:
+            raise LostRaceError
+        await self._reach_to_write()
+        stored = self.store.entries.get(change.entry.key)
+        if stored is None or stored.version != change.entry.version:
+            raise LostRaceError
+        if change.guards_published and stored.published is not change.entry.published:
+            raise LostRaceError
+        if change.takes is not None:
+            self._refuse_original(change.entry, change.takes)
+        moved = replace(self._stamped(change, stored.version + 1), published=stored.published)
+        self.store.entries[stored.key] = moved
+        return moved
+
+    def _stamped(self, change: Change, version: int) -> Entry:
+        entry, now = change.entry, self.now()
+        stored = self.store.entries.get(entry.key, entry)
+        next_checks = {
+            NextCheck.KEEP: stored.next_check_at,
+            NextCheck.NOW: now,
+            NextCheck.LATER: now + self._orphan_after,
+        }
+        return replace(
+            entry,
+            **change.sets,
+            version=version,
+            submitted_at=now if change.submits else entry.submitted_at,
+            decided_at=now if change.decides else entry.decided_at,
+            next_check_at=next_checks[change.next_check],
+        )
 
     def _originals(self, client_id: str, checkout_id: str) -> list[Entry]:
         return [
@@ -162,14 +307,20 @@ class FakeLedger:
             if (entry.client_id, entry.checkout_id) == (client_id, checkout_id)
         ]
 
-    def _refuses(self, entry: Entry, takes: str) -> bool:
+    def _refuse_original(self, entry: Entry, takes: str) -> None:
         holders = {
             other.operation
             for other in self.store.entries.values()
             if (other.client_id, other.takes) == (entry.client_id, takes)
         }
         if entry.operation in holders:
-            return True
+            raise OriginalRefusedError(Reason.ORIGINAL_TAKEN)
         states = {original.state for original in self._originals(entry.client_id, takes)}
         unsuccessful = bool(states) and State.SUCCEEDED not in states
-        return entry.operation is Operation.TIP and (Operation.VOID in holders or unsuccessful)
+        if entry.operation is Operation.TIP and (Operation.VOID in holders or unsuccessful):
+            raise OriginalRefusedError(Reason.ORIGINAL_NOT_ELIGIBLE)
+
+
+def _refuse(fault: str | None) -> None:
+    if fault is not None:
+        raise LedgerForeignError(fault)

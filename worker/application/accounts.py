@@ -54,6 +54,12 @@ class Accounts:
     def _result(self, record: SourceRecord, result: Result) -> None:
         entry, outcome = result.entry, result.outcome
         operation, status = entry.operation.lower(), entry.state.value
+        if result.ordinal == "final":
+            self.metrics.final_results_total.labels(
+                operation=operation, status=status, decided_by=outcome.decided_by.value
+            ).inc()
+            log.info("command.decided", **command_view(entry, source=record.source))
+            return
         self.metrics.commands_total.labels(operation=operation, status=status).inc()
         seconds = self._seconds_since(record)
         self.metrics.command_end_to_end_seconds.labels(operation=operation).observe(seconds)

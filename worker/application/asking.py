@@ -1,33 +1,48 @@
 """Asking PayWizard: submit, call, decide; and again only where it is proven that nothing left."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, retry_if_result
 
-from worker.application.halting import Halt
+from worker.application.halting import Halt, WaitedTooLongError
 from worker.application.ports import (
     Clock,
     Gateway,
     Ledger,
     LedgerUnavailableError,
-    OriginalTakenError,
+    LostRaceError,
+    OriginalRefusedError,
 )
 from worker.application.work import Work
 from worker.domain.card import Card
-from worker.domain.entry import Entry, StoredOutcome
+from worker.domain.entry import Entry, Source, StoredOutcome
 from worker.domain.operations import Operation
 from worker.domain.outcomes import DecidedBy, Reason
-from worker.domain.replies import Approved, NoAnswer, NotSent, Refused, Reply, Throttled
+from worker.domain.replies import (
+    Approved,
+    NoAnswer,
+    NotSent,
+    NotSentCause,
+    Refused,
+    Reply,
+    Throttled,
+)
 from worker.domain.results import move_for, refused_here
 from worker.domain.retry_schedule import RetrySchedule
-from worker.domain.states import Event, State
+from worker.domain.states import FINAL, Event, State, next_state
 from worker.observability.metrics import Metrics
 
 INQUIRY_NO_ANSWERS_MAX: Final = 5
+LATE_EVENTS: Final = frozenset({Event.APPROVED, Event.DECLINED, Event.PENDING})
+"""What a reply may still say of a submission that is in doubt by now."""
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +66,8 @@ class Asking:
     jitter: Callable[[], float]
     """A number in [0, 1) for each back-off."""
     metrics: Metrics
+    _sent: set[tuple[str, str]] = field(default_factory=set)
+    """Order numbers for which PayWizard was called and nothing is written yet."""
 
     async def execute(self, work: Work, entry: Entry, deadline: datetime, halt: Halt) -> Entry:
         """Submit and call until there is an answer or a doubt, or the deadline has passed."""
@@ -59,9 +76,10 @@ class Asking:
         async def once() -> Attempt:
             nonlocal current
             halt.check()
-            if deadline <= self.clock.now():
-                return Attempt(await self._refuse(current, Reason.EXPIRED))
-            attempt = await self._submission(work, current)
+            try:
+                attempt = await self._submission(work, current, deadline, halt)
+            except WaitedTooLongError:
+                return Attempt(await self._refuse(work, current, Reason.EXPIRED))
             current = attempt.entry
             return attempt
 
@@ -72,36 +90,89 @@ class Asking:
         )
         return (await again(once)).entry
 
-    async def _submission(self, work: Work, entry: Entry) -> Attempt:
+    async def _submission(
+        self, work: Work, entry: Entry, deadline: datetime, halt: Halt
+    ) -> Attempt:
         takes = None if work.original is None else work.original.checkout_id
-        try:
-            # SUBMITTED must be durable before a byte leaves: after a crash we then know that
-            # money may have moved, and never ask for it again.
-            entry = await self.ledger.submit(entry, takes)
-        except OriginalTakenError:
-            return Attempt(await self._refuse(entry, Reason.ORIGINAL_TAKEN))
-        with self.metrics.commands_in_hand.labels(stage="calling").track_inprogress():
-            reply = await self.gateway.execute(work.command, work.card, takes)
-        event, outcome = move_for(reply)
+        # The slot is had before the submission is written, and its window opens then: nothing
+        # waits between SUBMITTED and the call, and the lease outlives both.
+        left = (deadline - self.clock.now()).total_seconds()
+        if left <= 0:
+            raise WaitedTooLongError
+        async with halt.entering(self.gateway.slot(entry.client_id), left) as window:
+            try:
+                # SUBMITTED must be durable before a byte leaves: after a crash we then know
+                # that money may have moved, and never ask for it again.
+                entry = await self.ledger.submit(entry, takes)
+            except OriginalRefusedError as refused:
+                return Attempt(await self._refuse(work, entry, refused.reason))
+            self._sent.add(entry.key)
+            with self._stage("calling"):
+                reply = await self.gateway.execute(work.command, work.card, window, takes)
         self._count_retry(entry.operation, reply)
-        with self.metrics.commands_in_hand.labels(stage="deciding").track_inprogress():
-            return Attempt(await self._keep(entry, event, outcome), reply)
+        try:
+            with self._stage("deciding"):
+                return Attempt(await self._keep(entry, reply, work.record.source), reply)
+        finally:
+            # Written, or moved by someone else: no longer our open submission.
+            self._sent.discard(entry.key)
 
-    async def _refuse(self, entry: Entry, reason: Reason) -> Entry:
-        return await self.ledger.move(entry, Event.REFUSED_HERE, refused_here(reason))
+    def may_have_sent(self, entry: Entry) -> bool:
+        """Whether this process called PayWizard for the entry and has not written what came of it."""
+        return entry.key in self._sent
 
-    async def _keep(self, entry: Entry, event: Event, outcome: StoredOutcome | None) -> Entry:
-        """Write what PayWizard said, however long the ledger is away: it cannot be asked twice."""
+    async def _refuse(self, work: Work, entry: Entry, reason: Reason) -> Entry:
+        return await self.ledger.move(
+            entry, Event.REFUSED_HERE, refused_here(reason), work.record.source
+        )
 
+    async def _keep(self, entry: Entry, reply: Reply, source: Source) -> Entry:
+        """Write what PayWizard said, however long the ledger is away: it cannot be asked twice.
+
+        LostRaceError: someone else decided it, or its lease was over and the reply comes late;
+        a late one still counts where PayWizard says what became of the order.
+        """
+        event, outcome = move_for(reply)
+        final_source = source if next_state(entry.state, event) in FINAL else None
+        try:
+            return await self._persistently(
+                self.ledger.move, entry, event, outcome, final_source
+            )
+        except LostRaceError:
+            await self._keep_late(entry, reply)
+            raise
+
+    async def _keep_late(self, submitted: Entry, reply: Reply) -> None:
+        """Apply a reply to a submission that is in doubt meanwhile; its record publishes nothing."""
+        event, outcome = move_for(reply)
+        if event not in LATE_EVENTS:
+            return
+        while True:
+            stored = await self._persistently(self.ledger.find, *submitted.key)
+            assert stored is not None, "an order number is remembered for good"
+            same_submission = (stored.owner, stored.attempts) == (
+                submitted.owner,
+                submitted.attempts,
+            )
+            if not same_submission or stored.state is not State.IN_DOUBT:
+                return
+            try:
+                await self._persistently(self.ledger.move, stored, event, outcome)
+            except LostRaceError:
+                continue
+            log.warning("ledger.late_reply", tran_order_no=stored.tran_order_no)
+            return
+
+    async def _persistently(self, what: Callable[[*Ts], Awaitable[T]], *arguments: *Ts) -> T:
         def note(_: RetryCallState) -> None:
-            log.warning("ledger.unavailable", tran_order_no=entry.tran_order_no)
+            log.warning("ledger.unavailable")
 
         until_written = AsyncRetrying(
             retry=retry_if_exception_type(LedgerUnavailableError),
             wait=lambda state: self.schedule.delay_after(state.attempt_number, self.jitter()),
             before_sleep=note,
         )
-        return await until_written(self.ledger.move, entry, event, outcome)
+        return await until_written(what, *arguments)
 
     async def inquire(self, work: Work, entry: Entry, deadline: datetime, halt: Halt) -> Entry:
         """Ask for balances; an inquiry moves nothing, so it is never SUBMITTED nor in doubt."""
@@ -111,13 +182,16 @@ class Asking:
         match reply:
             case Approved(answer=answer):
                 outcome = StoredOutcome(decided_by=DecidedBy.REPLY, answer=answer)
-                return await self.ledger.move(entry, Event.INQUIRED, outcome)
+                source = work.record.source
+                return await self.ledger.move(entry, Event.INQUIRED, outcome, source)
             case Refused():
-                return await self.ledger.move(entry, Event.REFUSED_HERE, move_for(reply)[1])
+                return await self.ledger.move(
+                    entry, Event.REFUSED_HERE, move_for(reply)[1], work.record.source
+                )
             case NotSent() | Throttled():
-                return await self._refuse(entry, Reason.EXPIRED)
+                return await self._refuse(work, entry, Reason.EXPIRED)
             case _:
-                return await self._refuse(entry, Reason.NO_ANSWER)
+                return await self._refuse(work, entry, Reason.NO_ANSWER)
 
     async def ask_balances(
         self, card: Card, entry_type: str, deadline: datetime, halt: Halt
@@ -132,7 +206,13 @@ class Asking:
         async def once() -> Reply:
             nonlocal unanswered
             halt.check()
-            reply = await self.gateway.inquire(card, entry_type)
+            # The first look is never too late: what waits is bounded by `once_more`.
+            left = max(1.0, (deadline - self.clock.now()).total_seconds())
+            try:
+                async with halt.entering(self.gateway.slot(card.client_id), left):
+                    reply = await self.gateway.inquire(card, entry_type)
+            except WaitedTooLongError:
+                return NotSent(NotSentCause.TIMEOUT)
             self._count_retry(Operation.INQUIRY, reply)
             unanswered += isinstance(reply, NoAnswer)
             return reply
@@ -167,10 +247,13 @@ class Asking:
 
     def _waiting(self, halt: Halt) -> Callable[[float], Awaitable[None]]:
         async def wait(seconds: float) -> None:
-            with self.metrics.commands_in_hand.labels(stage="retry_wait").track_inprogress():
+            with self._stage("retry_wait"):
                 await halt.sleep(seconds)
 
         return wait
+
+    def _stage(self, name: str) -> AbstractContextManager[None]:
+        return self.metrics.commands_in_hand.labels(stage=name).track_inprogress()
 
     def _count_retry(self, operation: Operation, reply: Reply) -> None:
         match reply:

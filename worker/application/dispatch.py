@@ -1,7 +1,8 @@
-"""Keeping the order: one lane per partition, one turn per card, completion in offset order."""
+"""Keeping the order: one lane per partition, one turn per card (P6)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import structlog
@@ -9,6 +10,7 @@ import structlog
 from worker.application.accounts import Accounts
 from worker.application.halting import Halt, HaltedError
 from worker.application.handled import Handled
+from worker.application.marking import Marking
 from worker.application.ports import LedgerUnavailableError, Publisher, SourceRecord
 from worker.application.reading import Job, Reading
 from worker.application.turns import Turn, Turns
@@ -21,19 +23,16 @@ T = TypeVar("T")
 
 
 class Lane:
-    """The records of one tenure of one partition, from reading to completion."""
+    """The records of one tenure of one partition, from reading to completion.
 
-    def __init__(
-        self, reading: Reading, publisher: Publisher, accounts: Accounts, turns: Turns
-    ) -> None:
-        self._reading, self._publisher, self._accounts = reading, publisher, accounts
+    They complete in any order: what of the partition is complete is the offset map's business.
+    """
+
+    def __init__(self, around: "Around", turns: Turns) -> None:
+        self._around = around
         self._turns = turns
         self._halt = Halt()
         self._arrived: asyncio.Queue[SourceRecord | None] = asyncio.Queue()
-        self._started: asyncio.Queue[asyncio.Task[tuple[Handled, Turn] | None] | None] = (
-            asyncio.Queue()
-        )
-        self._publishing: set[asyncio.Task[None]] = set()
 
     def receive(self, record: SourceRecord) -> None:
         """Queue a record; the consumer bounds how many are in hand."""
@@ -46,39 +45,38 @@ class Lane:
 
     async def run(self) -> None:
         """Work until halted, then until every open call is decided and published."""
-        async with asyncio.TaskGroup() as lane:
-            lane.create_task(self._start(lane))
-            lane.create_task(self._complete(lane))
+        async with asyncio.TaskGroup() as jobs:
+            while (record := await self._arrived.get()) is not None:
+                try:
+                    job = await self._job_for(record)
+                except HaltedError:
+                    break
+                # A turn is taken before the next record is read: that is the card's order (P6).
+                turn = None if job.wait_aside else self._turns.take(job.line)
+                jobs.create_task(self._do(job, turn))
 
-    async def _start(self, lane: asyncio.TaskGroup) -> None:
-        """Begin jobs in the order of the records: a turn is taken before the next is read."""
-        while (record := await self._arrived.get()) is not None:
-            try:
-                job = await self._patiently(lambda r=record: self._reading.job_for(r))  # type: ignore[misc]
-            except HaltedError:
-                break
-            turn = None if job.wait_aside else self._turns.take(job.line)
-            self._started.put_nowait(lane.create_task(self._do(job, turn)))
-        self._started.put_nowait(None)
+    async def _job_for(self, record: SourceRecord) -> Job:
+        return await self._patiently(lambda: self._around.reading.job_for(record))
 
-    async def _do(self, job: Job, turn: Turn | None) -> tuple[Handled, Turn] | None:
-        """Handle a record in its turn; None if work was halted before it came to anything."""
+    async def _do(self, job: Job, turn: Turn | None) -> None:
+        """Handle a record in its turn and complete it; nothing if work was halted before."""
         try:
             if job.wait_aside is not None:
                 aside = job.wait_aside
                 job = await self._patiently(lambda: aside(self._halt))
             if turn is None:
                 turn = self._turns.take(job.line)
-            with self._accounts.stage("queued"):
+            with self._around.accounts.stage("queued"):
                 await turn.wait()
             handled = await self._patiently(lambda: job.handle(self._halt))
+            if not handled.holds_turn:
+                turn.give_back()
+            await self._complete(handled)
         except HaltedError:
+            return
+        finally:
             if turn is not None:
                 turn.give_back()
-            return None
-        if not handled.holds_turn:
-            turn.give_back()
-        return handled, turn
 
     async def _patiently(self, what: Callable[[], Awaitable[T]]) -> T:
         """Do it; while the ledger is away, wait and do it again from the start (P8)."""
@@ -90,34 +88,31 @@ class Lane:
                 log.warning("ledger.unavailable")
                 await self._halt.sleep(LEDGER_AWAY_SECONDS)
 
-    async def _complete(self, lane: asyncio.TaskGroup) -> None:
-        """Hand over in offset order; after a record that came to nothing, nothing more."""
-        open_so_far = True
-        while (task := await self._started.get()) is not None:
-            done = await task
-            if done is None:
-                open_so_far = False
-                continue
-            handled, turn = done
-            if not open_so_far:
-                turn.give_back()
-                continue
-            published = self._publisher.complete(handled.record, handled.outputs)
-            lane.create_task(self._account(published, handled, turn))
+    async def _complete(self, handled: Handled) -> None:
+        with self._around.accounts.stage("publishing"):
+            committed = await self._around.publisher.complete(handled.record, handled.outputs)
+        if not committed:
+            return
+        self._around.accounts.completed(handled)
+        if handled.marks:
+            await self._around.marking.mark(handled.marks)
 
-    async def _account(self, published: Awaitable[bool], handled: Handled, turn: Turn) -> None:
-        with self._accounts.stage("publishing"):
-            committed = await published
-        turn.give_back()
-        if committed:
-            self._accounts.completed(handled)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What all lanes share."""
+
+    reading: Reading
+    publisher: Publisher
+    accounts: Accounts
+    marking: Marking
 
 
 class Dispatcher:
     """Gives every record to the lane of its partition's present tenure."""
 
-    def __init__(self, reading: Reading, publisher: Publisher, accounts: Accounts) -> None:
-        self._reading, self._publisher, self._accounts = reading, publisher, accounts
+    def __init__(self, around: Around) -> None:
+        self._around = around
         self._lanes: dict[Partition, tuple[int, Lane]] = {}
         self._turns: dict[Partition, Turns] = {}
         """Kept over tenures: an open call of an ended one still holds its card's turn."""
@@ -131,8 +126,14 @@ class Dispatcher:
         if self._draining:
             return
         for record in records:
-            self._accounts.consumed(record)
+            self._around.accounts.consumed(record)
             self._lane_for(record).receive(record)
+
+    def begin_tenure(
+        self, topic_id: str, partition: int, is_complete: Callable[[int], bool]
+    ) -> None:
+        """Mark what an earlier tenure completed and could not mark, by what its map says."""
+        self._around.marking.reconcile(topic_id, partition, is_complete)
 
     def end_tenure(self, topic: str, partition: int) -> None:
         """Publish nothing more of a partition; open calls still reach the ledger."""
@@ -157,7 +158,7 @@ class Dispatcher:
             if lane is not None:
                 lane.halt()
             turns = self._turns.setdefault(key, Turns())
-            lane = Lane(self._reading, self._publisher, self._accounts, turns)
+            lane = Lane(self._around, turns)
             self._lanes[key] = (record.tenure, lane)
             task = asyncio.create_task(lane.run())
             self._running[task] = lane

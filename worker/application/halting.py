@@ -1,10 +1,19 @@
 """Stopping work at the places where stopping is safe: before a claim, a submission or a wait."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class HaltedError(Exception):
     """The worker drains or the partition is gone: leave the record where it is."""
+
+
+class WaitedTooLongError(Exception):
+    """What was waited for did not come in time."""
 
 
 class Halt:
@@ -26,6 +35,48 @@ class Halt:
         """Raise HaltedError if work should stop."""
         if self._raised.is_set():
             raise HaltedError
+
+    @asynccontextmanager
+    async def entering(
+        self, context: AbstractAsyncContextManager[T], timeout_seconds: float
+    ) -> AsyncIterator[T]:
+        """Enter a context that may be long in coming.
+
+        HaltedError if work should stop before, WaitedTooLongError if it takes too long.
+        """
+        value = await self._entered(context, timeout_seconds)
+        try:
+            self.check()
+            yield value
+        except BaseException as error:
+            if not await context.__aexit__(type(error), error, error.__traceback__):
+                raise
+        else:
+            await context.__aexit__(None, None, None)
+
+    async def _entered(
+        self, context: AbstractAsyncContextManager[T], timeout_seconds: float
+    ) -> T:
+        entry = asyncio.ensure_future(context.__aenter__())
+        stop = asyncio.ensure_future(self._raised.wait())
+        try:
+            await asyncio.wait(
+                {entry, stop},
+                timeout=max(0.0, timeout_seconds),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        except asyncio.CancelledError:
+            if entry.done() and not entry.cancelled() and entry.exception() is None:
+                await context.__aexit__(None, None, None)
+            entry.cancel()
+            raise
+        finally:
+            stop.cancel()
+        if entry.done():
+            return entry.result()
+        entry.cancel()
+        self.check()
+        raise WaitedTooLongError
 
     async def sleep(self, seconds: float) -> None:
         """Wait for `seconds`, or raise HaltedError as soon as work should stop."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from worker.application.ports import Output, SourceRecord
+from worker.application.ports import Mark, Output, SourceRecord
 from worker.domain.balances import CardBalances
 from worker.domain.entry import Headers
 from worker.domain.outcomes import DeadLetterReason
@@ -18,6 +18,7 @@ class How(StrEnum):
     """In which way a source record was completed."""
 
     RESULT = "result"
+    REPLAY = "replay"
     DUPLICATE = "duplicate"
     DEAD_LETTER = "dead_letter"
     FOLLOW_UP = "follow_up"
@@ -37,6 +38,8 @@ class Handled:
     result: Result | None = None
     dead_letter: DeadLetterReason | None = None
     balances: CardBalances | None = None
+    marks: Sequence[Mark] = ()
+    """What the Kafka commit of this record proves."""
     holds_turn: bool = False
 
 

@@ -1,19 +1,23 @@
 """What the application needs of the world: clock, ledger, gateway, codec and publisher."""
 
 from collections.abc import Awaitable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Protocol
 
 from worker.domain.balances import BalanceRefresh, CardBalances
 from worker.domain.card import Card
 from worker.domain.commands import Command
-from worker.domain.entry import Entry, Headers, Source, StoredOutcome
-from worker.domain.outcomes import DeadLetterReason
+from worker.domain.commit_note import CommitNote
+from worker.domain.entry import Entry, Headers, Published, Source, StoredOutcome
+from worker.domain.identity import Affiliation, Committed, Identity
+from worker.domain.outcomes import DeadLetterReason, Reason
 from worker.domain.replies import Reply
 from worker.domain.results import Result
 from worker.domain.states import Event
+from worker.domain.status_checks import StatusCheck
 
 
 class Clock(Protocol):
@@ -31,22 +35,65 @@ class LostRaceError(Exception):
     """Someone else moved the entry. Read it again, repeat nothing."""
 
 
-class OriginalTakenError(Exception):
-    """Another order number holds the original."""
+class OriginalRefusedError(Exception):
+    """The original is held by another order, or is not eligible any more; `reason` says which."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
 
 
 class LedgerUnavailableError(Exception):
-    """The ledger cannot be reached or written just now; what was asked was not applied."""
+    """The ledger cannot be reached or written just now; read again before anything is repeated."""
+
+
+class LedgerForeignError(Exception):
+    """The ledger is not the group's own, or has lost commits; says in one sentence what to do.
+
+    For good: this process must not go on with it (P9).
+    """
+
+
+class LedgerDataError(Exception):
+    """The ledger cannot store what it was given, now or later; never carries the values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An outcome of an entry that is proven to be committed in Kafka."""
+
+    client_id: str
+    tran_order_no: str
+    published: Published
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An outcome that waits for its proof: the offset of its record, and what its commit proves."""
+
+    offset: int
+    mark: Mark
 
 
 class Ledger(Protocol):
     """The table that knows every order number.
 
-    Every method may raise LedgerUnavailableError. Every move is durable when it returns.
+    Every method may raise LedgerUnavailableError. Every move is durable when it returns; moves
+    that wait at the same moment may share one SQL transaction, and one that fails never takes
+    its neighbours with it.
     """
 
-    async def claim(self, entry: Entry) -> tuple[Entry, bool]:
-        """Insert `entry` unless its key is there; return what is stored, and whether it is new."""
+    @property
+    def counter(self) -> int:
+        """How many groups of writes of this process are durable; commit notes carry it (P9)."""
+        ...
+
+    async def claim(self, entry: Entry, *, submit: bool = False) -> tuple[Entry, bool]:
+        """Insert `entry` unless its key is there; return what is stored, and whether it is new.
+
+        `submit`: a new entry is SUBMITTED at once, with its first attempt. An entry in state
+        IN_DOUBT (adopted ledger) is inserted as it is. `next_check_at` is set to `orphan_after`.
+        """
         ...
 
     async def find(self, client_id: str, tran_order_no: str) -> Entry | None:
@@ -65,18 +112,49 @@ class Ledger(Protocol):
         """Move CLAIMED to SUBMITTED, counting an attempt and holding the original `takes`.
 
         One SQL transaction locks the original's entry, if the ledger has one. LostRaceError;
-        OriginalTakenError: another order holds that original for the same operation, or a tip
-        finds it voided.
+        OriginalRefusedError: ORIGINAL_TAKEN if another order holds that original for the same
+        operation, ORIGINAL_NOT_ELIGIBLE if a tip finds it voided or no longer SUCCEEDED.
         """
         ...
 
     async def move(
-        self, entry: Entry, event: Event, outcome: StoredOutcome | None = None
+        self,
+        entry: Entry,
+        event: Event,
+        outcome: StoredOutcome | None = None,
+        final_source: Source | None = None,
     ) -> Entry:
         """Apply `event` if the stored version is still that of `entry`, else LostRaceError.
 
-        A final state sets `decided_at`; states that give back an original clear `takes`.
+        A final state sets `decided_at`, and `final_source` if one is given; states that give
+        back an original clear `takes`. A late reply (from IN_DOUBT) makes the entry due now.
         """
+        ...
+
+    async def take_final(self, entry: Entry, source: Source) -> Entry:
+        """Set `final_source` of a decided entry that has none, or raise LostRaceError."""
+        ...
+
+    async def take_orphan(self, entry: Entry, source: Source) -> Entry:
+        """Make `source` the record of every outcome that is unpublished, or raise LostRaceError.
+
+        That is `source` if nothing is published, and `final_source` if the entry is decided.
+        """
+        ...
+
+    async def mark_published(self, marks: Sequence[Mark]) -> None:
+        """Note outcomes as published; what is noted already stays, and versions do not grow.
+
+        May be written with the next group, at the latest after a second.
+        """
+        ...
+
+    async def held_in(self, topic_id: str, partition: int) -> Sequence[Held]:
+        """Read the outcomes of a partition's records that are not marked published."""
+        ...
+
+    async def due(self, limit: int, again_seconds: float) -> Sequence[Entry]:
+        """Take entries that are due, oldest first, and make them due again that much later."""
         ...
 
     async def lease_left_seconds(self, entry: Entry, lease_seconds: float) -> float:
@@ -92,6 +170,29 @@ class Ledger(Protocol):
         ...
 
 
+class LedgerIdentity(Protocol):
+    """Whether the ledger is the group's own, and has kept all that Kafka knows of (P9).
+
+    Every method may raise LedgerUnavailableError, and LedgerForeignError with the reason.
+    """
+
+    async def bind(self, to: Affiliation, committed: Committed) -> Identity:
+        """Tie a new ledger to its group, or see that it is the group's own; at every start.
+
+        `committed` are the notes of all partitions of the group, not only our own. From now on
+        this process has a row among the writers.
+        """
+        ...
+
+    async def verify(self, notes: Sequence[CommitNote]) -> None:
+        """See that the ledger is the one that these notes name, and has lost nothing; at every assignment."""
+        ...
+
+    async def adopt(self, to: Affiliation, committed: Committed, since: datetime) -> Identity:
+        """Accept a ledger for an empty group, whatever it has lost; the next start binds it."""
+        ...
+
+
 class Clients(Protocol):
     """The clients (merchants) that this worker may act for."""
 
@@ -103,13 +204,41 @@ class Clients(Protocol):
 # ── Gateway ─────────────────────────────────────────────────────────────────────────────────
 
 
+class SendWindow(Protocol):
+    """How long a submission may be used, counted on a clock that runs while the machine sleeps."""
+
+    def is_open(self) -> bool:
+        """Whether a byte may still leave."""
+        ...
+
+
 class Gateway(Protocol):
     """Our client of the PayWizard API. One call is at most one request; it never raises."""
 
+    def ready(self, client_id: str) -> bool:
+        """Whether `slot` would be had at once."""
+        ...
+
+    def slot(self, client_id: str) -> AbstractAsyncContextManager[SendWindow]:
+        """Hold one of the client's slots: its concurrency, its rate, its circuit.
+
+        Entered before the submission is written, so that nothing waits between that and the
+        call. The window begins to count when the slot is had.
+        """
+        ...
+
     async def execute(
-        self, command: Command, card: Card | None, original_checkout_id: str | None = None
+        self,
+        command: Command,
+        card: Card | None,
+        window: SendWindow,
+        original_checkout_id: str | None = None,
     ) -> Reply:
-        """Ask PayWizard to do what `command` says; never for an Inquiry."""
+        """Ask PayWizard to do what `command` says; never for an Inquiry.
+
+        NotSent (TOO_LATE) if the window closed, or the command expired, before a byte was
+        written.
+        """
         ...
 
     async def inquire(self, card: Card, entry_type: str) -> Reply:
@@ -125,6 +254,7 @@ class RecordKind(StrEnum):
 
     COMMAND = "command"
     BALANCE_REFRESH = "balance-refresh"
+    STATUS_CHECK = "status-check"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +277,7 @@ class OutputTopic(StrEnum):
     BALANCE_CHANGES = "outcomes.balance-changes"
     DEAD_LETTERS = "dead-letters"
     BALANCE_REFRESH = "internal.balance-refresh"
+    STATUS_CHECKS = "internal.status-checks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +302,9 @@ class BadRecordError(Exception):
 class Codec(Protocol):
     """Turns records into commands, and outcomes into records."""
 
-    def decode(self, kind: RecordKind, value: bytes | None) -> Command | BalanceRefresh:
+    def decode(
+        self, kind: RecordKind, value: bytes | None
+    ) -> Command | BalanceRefresh | StatusCheck:
         """Read what a topic of `kind` may carry, or raise BadRecordError."""
         ...
 
@@ -187,6 +320,22 @@ class Codec(Protocol):
         """Encode a BalanceRefresh."""
         ...
 
+    def status_check(self, check: StatusCheck) -> bytes:
+        """Encode a StatusCheck."""
+        ...
+
+
+class Place(Enum):
+    """Where a source record is, seen from this process."""
+
+    ELSEWHERE = auto()
+    """Its partition is not held here."""
+    OPEN = auto()
+    """In hand, or still to be read: it lies at or above what is complete."""
+    COMPLETE = auto()
+    GONE = auto()
+    """Its topic is no more."""
+
 
 class Publisher(Protocol):
     """Completes source records: their outputs and offsets in one Kafka transaction."""
@@ -194,6 +343,14 @@ class Publisher(Protocol):
     def complete(self, record: SourceRecord, outputs: Sequence[Output]) -> Awaitable[bool]:
         """Hand a record over at once; await True (Kafka commit proven) or False (tenure ended).
 
-        Records of one partition must be handed over in the order of their offsets.
+        In any order; each record once in its tenure.
         """
+        ...
+
+    def place_of(self, source: Source) -> Place:
+        """Say where a record is, as far as this process can know."""
+        ...
+
+    def emit(self, outputs: Sequence[Output]) -> Awaitable[bool]:
+        """Publish StatusChecks of the due task, which belong to no source record."""
         ...

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -12,16 +12,16 @@ from worker.application.dead_letters import DeadLetters
 from worker.application.halting import Halt
 from worker.application.handled import Handled, How
 from worker.application.originals import Originals
-from worker.application.ports import Clock, Codec, Ledger, LostRaceError, Output, OutputTopic
+from worker.application.ports import Clock, Ledger, LostRaceError
+from worker.application.publishing import Publishing
 from worker.application.work import Work
-from worker.domain.balances import BalanceRefresh
-from worker.domain.claims import Claim, judge_existing
+from worker.domain.claims import Claim, Own, judge_existing
 from worker.domain.commands import Inquiry, OnOriginal, Reload, content_fault
 from worker.domain.entry import Entry, StoredOutcome
-from worker.domain.operations import MOVES_BALANCE, Operation
+from worker.domain.operations import Operation
 from worker.domain.outcomes import DeadLetterReason, DecidedBy, Reason
 from worker.domain.replies import Doubt
-from worker.domain.results import refused_here, result_of
+from worker.domain.results import refused_here
 from worker.domain.states import PUBLISHABLE, Event, State
 from worker.observability.metrics import Metrics
 
@@ -39,6 +39,9 @@ class Rules:
     original_wait: timedelta
     reload_amount_allowed: bool
     """Whether a reload may carry an amount, which PayWizard does not document (G1)."""
+    replay_duplicates: bool = False
+    adopted_since: datetime | None = None
+    """Older records without an entry may have been executed by a ledger that was lost (P9)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,7 @@ class ProcessCommand:
     ledger: Ledger
     asking: Asking
     originals: Originals
-    codec: Codec
+    publishing: Publishing
     clock: Clock
     dead_letters: DeadLetters
     metrics: Metrics
@@ -85,44 +88,69 @@ class ProcessCommand:
     async def _attempt(self, work: Work, halt: Halt) -> Handled:
         entry, claim = await self._claim(work)
         match claim:
-            case Claim.DUPLICATE:
-                return Handled(record=work.record, how=How.DUPLICATE)
+            case Claim.DUPLICATE | Claim.PUBLISHED:
+                return self._duplicate(work, entry)
             case Claim.CONFLICT:
                 return self.dead_letters.letter(
                     work.record, DeadLetterReason.CONFLICT, None, self.clock.now()
                 )
             case _:
-                return self._published(work, await self._outcome(work, entry, claim, halt))
+                entry = await self._outcome(work, entry, claim, halt)
+                return await self.publishing.of(work.record, entry, work.entry_type)
+
+    def _duplicate(self, work: Work, entry: Entry) -> Handled:
+        if self.rules.replay_duplicates:
+            return self.publishing.replay(work.record, entry)
+        return Handled(record=work.record, how=How.DUPLICATE)
 
     async def _claim(self, work: Work) -> tuple[Entry, Claim]:
         """Take the order number, or see what the record may do with what is already there."""
-        proposed = work.new_entry(self.owner)
+        proposed = self._proposed(work)
         with self.metrics.commands_in_hand.labels(stage="claiming").track_inprogress():
             entry, new = await self.ledger.claim(proposed)
         claim = Claim.NEW
         if not new:
             claim = judge_existing(
-                entry,
-                work.record.source,
-                proposed.fingerprint,
-                in_flight=entry.key in self._executing,
+                entry, work.record.source, proposed.fingerprint, self._own(entry)
             )
         self.metrics.ledger_claims_total.labels(
             operation=work.command.operation.lower(), result=claim.value
         ).inc()
         return entry, claim
 
+    def _proposed(self, work: Work) -> Entry:
+        """Build what a claim inserts: in doubt at once where a lost ledger may have known it."""
+        entry = work.new_entry(self.owner)
+        since = self.rules.adopted_since
+        moves = work.command.operation is not Operation.INQUIRY
+        if since is None or work.record.timestamp >= since or not moves:
+            return entry
+        doubt = StoredOutcome(decided_by=DecidedBy.WORKER, reason=Doubt.ADOPTED_LEDGER.value)
+        return replace(entry, state=State.IN_DOUBT, outcome=doubt)
+
+    def _own(self, entry: Entry) -> Own:
+        """Say what this process knows of the entry's submission."""
+        if entry.owner != self.owner:
+            return Own.NONE
+        if entry.key in self._executing:
+            return Own.IN_FLIGHT
+        return Own.NONE if self.asking.may_have_sent(entry) else Own.UNWRITTEN
+
     async def _outcome(self, work: Work, entry: Entry, claim: Claim, halt: Halt) -> Entry:
         """Bring the entry to a state that a result can report."""
         match claim:
-            case Claim.NEW:
+            case Claim.NEW if entry.state is State.CLAIMED:
                 return await self._execute(work, entry, halt)
             case Claim.TAKE_OVER:
                 return await self._execute(work, await self.ledger.take_over(entry), halt)
             case Claim.JOIN:
                 await self._executing[entry.key].wait()
                 return await self._read(entry)
-            case Claim.WAIT_FOR_LEASE:
+            case Claim.OWN_LOST:
+                # Its submission was written, but PayWizard was never called.
+                claimed = await self.ledger.move(entry, Event.NOT_SENT)
+                return await self._execute(work, claimed, halt)
+            case Claim.WATCH:
                 return await self._lease_over(entry, halt)
             case _:
                 return entry
@@ -133,7 +161,9 @@ class ProcessCommand:
         try:
             refusal = self._refusal(work)
             if refusal is not None:
-                return await self.ledger.move(entry, Event.REFUSED_HERE, refusal)
+                return await self.ledger.move(
+                    entry, Event.REFUSED_HERE, refusal, work.record.source
+                )
             deadline = work.deadline(self.rules.wait_max)
             if isinstance(work.command, Inquiry):
                 return await self.asking.inquire(work, entry, deadline, halt)
@@ -184,40 +214,6 @@ class ProcessCommand:
                 return await self._read(entry)
         doubt = StoredOutcome(decided_by=DecidedBy.WORKER, reason=Doubt.LEASE_OVER.value)
         return await self.ledger.move(entry, Event.LEASE_OVER, doubt)
-
-    def _published(self, work: Work, entry: Entry) -> Handled:
-        """Say what this record publishes about its decided, pending or doubtful order."""
-        result = result_of(entry)
-        outputs = [
-            Output(
-                OutputTopic.RESULTS,
-                entry.tran_order_no.encode(),
-                self.codec.result(result),
-                entry.request.headers,
-            )
-        ]
-        if _moved_or_asked(entry) and entry.card is not None:
-            refresh = BalanceRefresh(
-                card=entry.card,
-                entry_type=work.entry_type or "K",
-                cause=entry.tran_order_no,
-                requested_at=self.clock.now(),
-            )
-            outputs.append(
-                Output(
-                    OutputTopic.BALANCE_REFRESH,
-                    entry.card.key.encode(),
-                    self.codec.balance_refresh(refresh),
-                )
-            )
-        return Handled(record=work.record, how=How.RESULT, outputs=outputs, result=result)
-
-
-def _moved_or_asked(entry: Entry) -> bool:
-    """Whether the card's balances are worth another look: something moved, or somebody asked."""
-    return entry.state is State.SUCCEEDED and (
-        entry.operation in MOVES_BALANCE or entry.operation is Operation.INQUIRY
-    )
 
 
 def _names(work: Work) -> dict[str, str]:

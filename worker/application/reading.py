@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
+from worker.application.check_status import CheckStatus
 from worker.application.dead_letters import DeadLetters
 from worker.application.halting import Halt
 from worker.application.handled import Handled, carried
@@ -15,12 +16,13 @@ from worker.application.work import Work
 from worker.domain.balances import BalanceRefresh
 from worker.domain.commands import Command, OnOriginal, content_fault, usable_identifier
 from worker.domain.outcomes import DeadLetterReason
+from worker.domain.status_checks import StatusCheck
 from worker.observability.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What is to be done for a record. `line` is the card whose turn it needs.
+    """What is to be done for a record. `line` is the card (or order) whose turn it needs.
 
     `wait_aside`: it waits for its original first, without a turn, and is another job then.
     """
@@ -39,6 +41,7 @@ class Reading:
     originals: Originals
     process: ProcessCommand
     refresh: RefreshBalance
+    check: CheckStatus
     dead_letters: DeadLetters
     clock: Clock
     metrics: Metrics
@@ -56,6 +59,9 @@ class Reading:
             return Job(
                 line=decoded.card.key, handle=partial(self.refresh.handle, record, decoded)
             )
+        if isinstance(decoded, StatusCheck):
+            line = f"{decoded.client_id}/{decoded.tran_order_no}"
+            return Job(line=line, handle=partial(self.check.handle, record, decoded))
         return await self._job_for_command(record, decoded)
 
     async def _job_for_command(self, record: SourceRecord, command: Command) -> Job:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import IntEnum
 
 from worker.domain.card import Card
 from worker.domain.commands import Command, OnOriginal, PointsCommand
@@ -57,12 +58,22 @@ class StoredOutcome:
     answer: Answer = field(default_factory=Answer)
 
 
+class Published(IntEnum):
+    """Which outcomes are proven to be committed in Kafka."""
+
+    NOTHING = 0
+    FIRST = 1
+    FINAL = 2
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One order number of one client. `version` grows with every move.
 
-    `takes` is the checkoutId of the original that a void or tip holds; `submitted_at` and
-    `decided_at` are the database's clock.
+    `source` is the record whose outcome is the first one; `final_source`, set once, the record
+    whose outcome is the final one. Nobody else publishes anything of this order number.
+    `takes` is the checkoutId of the original that a void or tip holds; `submitted_at`,
+    `decided_at` and `next_check_at` are the database's clock.
     """
 
     client_id: str
@@ -78,7 +89,10 @@ class Entry:
     attempts: int = 0
     submitted_at: datetime | None = None
     decided_at: datetime | None = None
+    next_check_at: datetime | None = None
     takes: str | None = None
+    final_source: Source | None = None
+    published: Published = Published.NOTHING
     outcome: StoredOutcome | None = None
 
     @property

@@ -23,6 +23,8 @@ class Doubt(StrEnum):
     HTTP_STATUS = "HTTP_STATUS"
     BAD_REPLY = "BAD_REPLY"
     LEASE_OVER = "LEASE_OVER"
+    ADOPTED_LEDGER = "ADOPTED_LEDGER"
+    ORPHANED = "ORPHANED"
 
 
 @dataclass(frozen=True, slots=True)

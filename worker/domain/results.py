@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker.domain.entry import Entry, Source, StoredOutcome
-from worker.domain.outcomes import DecidedBy, Reason, result_event_id
+from worker.domain.entry import Entry, StoredOutcome
+from worker.domain.outcomes import DecidedBy, Ordinal, Reason, result_event_id
 from worker.domain.replies import (
     Approved,
     Declined,
@@ -27,30 +27,26 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The first outcome of an order number, as published."""
+    """An outcome of an order number, as published."""
 
     entry: Entry
     outcome: StoredOutcome
     evidence: Evidence | None
+    ordinal: Ordinal
 
     @property
     def event_id(self) -> str:
         """Identify this result."""
-        return result_event_id(self.entry.client_id, self.entry.tran_order_no, "first")
-
-    @property
-    def source(self) -> Source:
-        """The record that this result answers."""
-        return self.entry.source
+        return result_event_id(self.entry.client_id, self.entry.tran_order_no, self.ordinal)
 
 
-def result_of(entry: Entry) -> Result:
-    """Build the result of a publishable entry."""
+def result_of(entry: Entry, ordinal: Ordinal) -> Result:
+    """Build the first or the final result of a publishable entry."""
     assert entry.state in PUBLISHABLE, entry.state
     assert entry.outcome is not None
     in_doubt = entry.state is State.IN_DOUBT and entry.submitted_at is not None
     evidence = Evidence((entry.submitted_at,)) if in_doubt and entry.submitted_at else None
-    return Result(entry, entry.outcome, evidence)
+    return Result(entry, entry.outcome, evidence, ordinal)
 
 
 def refused_here(reason: Reason, detail: str | None = None) -> StoredOutcome:

@@ -1,14 +1,18 @@
 """The states of a ledger entry and the one table of what may follow what.
 
-     (new) ──claim──> CLAIMED ──submit──> SUBMITTED ──approved──> SUCCEEDED
-                       │   ▲                │ │ │ └──declined──> DECLINED
-      refused here     │   └──not sent,─────┘ │ └──refused──> NOT_EXECUTED
-      (expired,        │      throttled       ├──pending──> PENDING
-      invalid, …)      ▼                      └──no answer, lease over──> IN_DOUBT
-                   NOT_EXECUTED
+ (new) ──claim──> CLAIMED ──submit──> SUBMITTED ──approved──> SUCCEEDED
+   │               │   ▲                │ │ │ └──declined──> DECLINED
+   │  refused here │   └──not sent,─────┘ │ └──refused──> NOT_EXECUTED
+   │  (expired,    │      throttled       ├──pending──> PENDING
+   │  invalid, …), ▼                      └──no answer, lease over──> IN_DOUBT
+   │  orphaned   NOT_EXECUTED
+   └──adopted ledger──> IN_DOUBT
+                     IN_DOUBT ──late reply──> SUCCEEDED | DECLINED | PENDING
 
 An inquiry moves nothing, so it is never SUBMITTED: from CLAIMED it is answered (SUCCEEDED) or
 ends as NOT_EXECUTED. SUBMITTED is durable before a byte leaves. Final states have no way out.
+A late reply is one that found its submission already in doubt: PayWizard's word still counts,
+but what it did not execute (refused, throttled) it says only of the submission it answers.
 """
 
 from enum import StrEnum
@@ -57,6 +61,9 @@ TRANSITIONS: Final = MappingProxyType(
         (State.SUBMITTED, Event.REFUSED): State.NOT_EXECUTED,
         (State.SUBMITTED, Event.NO_ANSWER): State.IN_DOUBT,
         (State.SUBMITTED, Event.LEASE_OVER): State.IN_DOUBT,
+        (State.IN_DOUBT, Event.APPROVED): State.SUCCEEDED,
+        (State.IN_DOUBT, Event.DECLINED): State.DECLINED,
+        (State.IN_DOUBT, Event.PENDING): State.PENDING,
     }
 )
 

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from worker.application.ports import Output, OutputTopic, SourceRecord
+from worker.application.ports import Output, OutputTopic, Place, SourceRecord
+from worker.domain.entry import Source
 
 
 @dataclass
@@ -19,15 +20,26 @@ class KafkaSide:
     published: list[Output] = field(default_factory=list)
     committed: list[SourceRecord] = field(default_factory=list)
     handed_over: list[SourceRecord] = field(default_factory=list)
-    _waiting: list[tuple[SourceRecord, Sequence[Output], asyncio.Future[bool]]] = field(
+    places: dict[Source, Place] = field(default_factory=dict)
+    _waiting: list[tuple[SourceRecord | None, Sequence[Output], asyncio.Future[bool]]] = field(
         default_factory=list
     )
-    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def complete(self, record: SourceRecord, outputs: Sequence[Output]) -> Awaitable[bool]:
         """Take a completion over."""
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.handed_over.append(record)
+        return self._taken(record, outputs)
+
+    def emit(self, outputs: Sequence[Output]) -> Awaitable[bool]:
+        """Take outputs over that belong to no record."""
+        return self._taken(None, outputs)
+
+    def place_of(self, source: Source) -> Place:
+        """Where a record is: elsewhere, unless a test says otherwise."""
+        return self.places.get(source, Place.ELSEWHERE)
+
+    def _taken(self, record: SourceRecord | None, outputs: Sequence[Output]) -> Awaitable[bool]:
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((record, outputs, future))
         if self.committing:
             self.settle(committed=True)
@@ -38,7 +50,8 @@ class KafkaSide:
         waiting, self._waiting = self._waiting, []
         for record, outputs, future in waiting:
             if committed:
-                self.committed.append(record)
+                if record is not None:
+                    self.committed.append(record)
                 self.published.extend(outputs)
             future.set_result(committed)
 

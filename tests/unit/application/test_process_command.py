@@ -18,6 +18,7 @@ from tests.unit.application.worker_over_fakes import (
 )
 from worker.adapters.avro.frames import decode_frame
 from worker.application.ports import OutputTopic
+from worker.domain.outcomes import result_event_id
 from worker.domain.replies import (
     Answer,
     Declined,
@@ -67,14 +68,22 @@ async def test_every_operation_succeeds_and_is_published(
 async def test_a_redelivered_record_moves_money_once_and_tells_the_same(
     worker: WorkerOverFakes,
 ) -> None:
-    """P1, P2: the outcome was decided but not committed; it is published again, not asked again."""
-    record = await worker.run(payment())
-    worker.tenure = 2
-    worker.dispatcher.receive([replace(record, tenure=2)])
-    await worker.until(lambda: len(worker.results()) == 2)
-    first, again = worker.results()
-    assert first == again
+    """P1, P2: decided, but its commit was lost: it is published again, not asked again."""
+    record = await worker.lose_commit(payment())
+    lost = worker.store.entries[CLIENT, "T-1"]
+    await worker.again(record)
+    (result,) = worker.results()
+    assert result["eventId"] == result_event_id(CLIENT, "T-1", "first")
+    assert result["decidedAt"] == lost.decided_at
     assert len(worker.paywizard.effects) == 1
+
+
+async def test_what_was_committed_is_not_published_again(worker: WorkerOverFakes) -> None:
+    """P2: an operator reset the offsets; the mark remembers."""
+    record = await worker.run(payment())
+    await worker.until(lambda: worker.store.entries[CLIENT, "T-1"].published)
+    await worker.again(record)
+    assert len(worker.results()) == 1
 
 
 async def test_the_same_command_from_another_record_is_a_silent_duplicate(
@@ -107,13 +116,10 @@ async def test_no_answer_is_in_doubt_and_never_asked_again(
 ) -> None:
     """P4: whether or not the money moved, we do not know, say so, and leave it at that."""
     worker.paywizard.will(NoAnswer(doubt), moved=moved)
-    record = await worker.run(payment())
-    worker.tenure = 2
-    worker.dispatcher.receive([replace(record, tenure=2)])
-    await worker.until(lambda: len(worker.results()) == 2)
-    for result in worker.results():
-        assert (result["status"], result["reason"]) == ("IN_DOUBT", doubt)
-        assert result["evidence"]["submissions"] == [{"at": worker.store.moment}]
+    await worker.again(await worker.lose_commit(payment()))
+    (result,) = worker.results()
+    assert (result["status"], result["reason"]) == ("IN_DOUBT", doubt)
+    assert result["evidence"]["submissions"] == [{"at": worker.store.moment}]
     assert len(worker.paywizard.requests) == 1
     assert not worker.kafka.of(OutputTopic.BALANCE_REFRESH)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,11 +16,15 @@ from worker.adapters.avro.packaged_schemas import packaged_schemas
 from worker.adapters.avro.records import RecordCodec
 from worker.application.accounts import Accounts
 from worker.application.asking import Asking
+from worker.application.check_status import CheckStatus
 from worker.application.dead_letters import DeadLetters
-from worker.application.dispatch import Dispatcher
+from worker.application.dispatch import Around, Dispatcher
+from worker.application.due import DueTask
+from worker.application.marking import Marking
 from worker.application.originals import Originals
 from worker.application.ports import Ledger, OutputTopic, RecordKind, SourceRecord
 from worker.application.process_command import ProcessCommand, Rules
+from worker.application.publishing import Publishing
 from worker.application.reading import Reading
 from worker.application.refresh_balance import RefreshBalance
 from worker.domain.card import Card
@@ -36,6 +40,9 @@ CARD = Card(CLIENT, CHANNEL, ACCOUNT)
 SOON_SECONDS = 10.0
 TOPIC = "paywizard.commands.payment"
 REFRESH_TOPIC = "paywizard.internal.balance-refresh"
+CHECK_TOPIC = "paywizard.internal.status-checks"
+KINDS = {REFRESH_TOPIC: RecordKind.BALANCE_REFRESH, CHECK_TOPIC: RecordKind.STATUS_CHECK}
+LEASE_SECONDS = 90.0
 
 
 class OneChannel:
@@ -56,6 +63,8 @@ class WorkerOverFakes:
     owner: str = "process-1"
     reload_amount_allowed: bool = True
     unknown_originals_allowed: bool = False
+    replay_duplicates: bool = False
+    adopted_since: datetime | None = None
     tenure: int = 1
     _offsets: dict[tuple[str, int], int] = field(default_factory=dict)
 
@@ -82,18 +91,22 @@ class WorkerOverFakes:
             unknown_checkout_ids_allowed=self.unknown_originals_allowed,
         )
         rules = Rules(
-            lease=timedelta(seconds=90),
+            lease=timedelta(seconds=LEASE_SECONDS),
             wait_max=day,
             original_wait=timedelta(seconds=0.6),
             reload_amount_allowed=self.reload_amount_allowed,
+            replay_duplicates=self.replay_duplicates,
+            adopted_since=self.adopted_since,
         )
+        publishing = Publishing(ledger=self.ledger, codec=codec, clock=self.clock)
+        marking = Marking(ledger=self.ledger)
         process = ProcessCommand(
             owner=self.owner,
             rules=rules,
             ledger=self.ledger,
             asking=asking,
             originals=originals,
-            codec=codec,
+            publishing=publishing,
             clock=self.clock,
             dead_letters=dead_letters,
             metrics=self.metrics,
@@ -112,12 +125,27 @@ class WorkerOverFakes:
             originals=originals,
             process=process,
             refresh=refresh,
+            check=CheckStatus(
+                lease_seconds=LEASE_SECONDS, ledger=self.ledger, publishing=publishing
+            ),
             dead_letters=dead_letters,
             clock=self.clock,
             metrics=self.metrics,
         )
         accounts = Accounts(topic_prefix="paywizard.", clock=self.clock, metrics=self.metrics)
-        return Dispatcher(reading, self.kafka, accounts)
+        self.due = DueTask(
+            interval_seconds=1,
+            again_seconds=60,
+            lease_seconds=LEASE_SECONDS,
+            ledger=self.ledger,
+            publisher=self.kafka,
+            publishing=publishing,
+            marking=marking,
+        )
+        around = Around(
+            reading=reading, publisher=self.kafka, accounts=accounts, marking=marking
+        )
+        return Dispatcher(around)
 
     def record(
         self,
@@ -131,11 +159,10 @@ class WorkerOverFakes:
         """The next record of a partition."""
         offset = self._offsets.get((topic, partition), 0)
         self._offsets[topic, partition] = offset + 1
-        refresh = topic == REFRESH_TOPIC
         return SourceRecord(
             source=Source(f"id of {topic}", topic, partition, offset),
             tenure=self.tenure,
-            kind=RecordKind.BALANCE_REFRESH if refresh else RecordKind.COMMAND,
+            kind=KINDS.get(topic, RecordKind.COMMAND),
             key=key,
             value=value,
             headers=headers,
@@ -153,6 +180,23 @@ class WorkerOverFakes:
         record = self.send(value, **place)
         await self.until(lambda: record in self.kafka.committed)
         return record
+
+    async def lose_commit(self, value: bytes | None, **place: Any) -> SourceRecord:
+        """Bring a record to its end, and lose the Kafka transaction that would complete it."""
+        self.kafka.committing = False
+        record = self.send(value, **place)
+        await self.until(lambda: record in self.kafka.handed_over)
+        self.dispatcher.end_tenure(record.source.topic, record.source.partition)
+        self.kafka.settle(committed=False)
+        self.kafka.committing = True
+        return record
+
+    async def again(self, record: SourceRecord) -> None:
+        """Bring a record once more, under a new tenure, and wait until it is complete."""
+        self.tenure += 1
+        redelivered = replace(record, tenure=self.tenure)
+        self.dispatcher.receive([redelivered])
+        await self.until(lambda: redelivered in self.kafka.committed)
 
     async def until(self, condition: Any) -> None:
         """Let the worker go on until something holds; TimeoutError if it never does."""

@@ -64,9 +64,9 @@ def test_only_what_has_an_outcome_becomes_a_result(state: State) -> None:
     entry = replace(ENTRY, state=state, outcome=outcome, submitted_at=NOW)
     if state not in PUBLISHABLE:
         with pytest.raises(AssertionError):
-            result_of(entry)
+            result_of(entry, "first")
         return
-    result = result_of(entry)
+    result = result_of(entry, "first")
     assert result.entry is entry
     assert (result.evidence is not None) == (state is State.IN_DOUBT)
 

@@ -27,6 +27,9 @@ ARROWS = {
     (State.SUBMITTED, Event.REFUSED): State.NOT_EXECUTED,
     (State.SUBMITTED, Event.NO_ANSWER): State.IN_DOUBT,
     (State.SUBMITTED, Event.LEASE_OVER): State.IN_DOUBT,
+    (State.IN_DOUBT, Event.APPROVED): State.SUCCEEDED,
+    (State.IN_DOUBT, Event.DECLINED): State.DECLINED,
+    (State.IN_DOUBT, Event.PENDING): State.PENDING,
 }
 
 
@@ -65,3 +68,9 @@ def test_an_original_is_kept_while_its_void_may_have_moved_money() -> None:
         State.IN_DOUBT,
         State.SUCCEEDED,
     }
+
+
+def test_a_late_reply_settles_doubt_but_never_undoes_it() -> None:
+    """P4: a late word counts if it says what became of the order, not that nothing left."""
+    late = {event for (state, event) in TRANSITIONS if state is State.IN_DOUBT}
+    assert late == {Event.APPROVED, Event.DECLINED, Event.PENDING}

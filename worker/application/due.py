@@ -1,0 +1,92 @@
+"""The due task: brings open orders back when the ledger says so, and orphans that lost their record."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from worker.application.halting import Halt, HaltedError
+from worker.application.marking import Marking
+from worker.application.ports import (
+    Ledger,
+    LedgerUnavailableError,
+    Mark,
+    Output,
+    Place,
+    Publisher,
+)
+from worker.application.publishing import Publishing
+from worker.domain.entry import Entry, Published, Source
+from worker.domain.states import FINAL, PUBLISHABLE, State
+from worker.domain.status_checks import Purpose
+
+TAKEN_AT_ONCE_MAX: Final = 200
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueTask:
+    """Runs in every worker; losing or repeating a check it writes is harmless."""
+
+    interval_seconds: float
+    again_seconds: float
+    lease_seconds: float
+    ledger: Ledger
+    publisher: Publisher
+    publishing: Publishing
+    marking: Marking
+
+    async def run(self, halt: Halt) -> None:
+        """Look at what is due, again and again, until work is halted."""
+        try:
+            while True:
+                try:
+                    await self.once()
+                except LedgerUnavailableError:
+                    log.warning("ledger.unavailable")
+                await halt.sleep(self.interval_seconds)
+        except HaltedError:
+            return
+
+    async def once(self) -> None:
+        """Issue a StatusCheck for each due entry that needs one here."""
+        outputs: list[Output] = []
+        for entry in await self.ledger.due(TAKEN_AT_ONCE_MAX, self.again_seconds):
+            purpose = await self._purpose(entry)
+            if purpose is not None:
+                outputs.append(self.publishing.check(entry, purpose))
+        if outputs:
+            await self.publisher.emit(outputs)
+
+    async def _purpose(self, entry: Entry) -> Purpose | None:
+        """Say which check an entry needs, if this process is the one to write it."""
+        if entry.published is Published.FIRST and entry.final_source is None:
+            # Decided by a late reply: whoever gets the check publishes the final outcome.
+            return Purpose.DUE if entry.state in FINAL else None
+        if entry.state is State.SUBMITTED and (
+            await self.ledger.lease_left_seconds(entry, self.lease_seconds) > 0
+        ):
+            return None
+        holder = entry.source if entry.published is Published.NOTHING else entry.final_source
+        assert holder is not None
+        return await self._orphan(entry, holder)
+
+    async def _orphan(self, entry: Entry, holder: Source) -> Purpose | None:
+        match self.publisher.place_of(holder):
+            case Place.GONE:
+                return Purpose.ORPHAN
+            case Place.COMPLETE if entry.state not in PUBLISHABLE:
+                # Skipped: a record is not complete by itself before its order has an outcome.
+                return Purpose.ORPHAN
+            case Place.COMPLETE:
+                # Published, but never marked: a crash came in between.
+                final = entry.final_source is not None and entry.final_source.same_record(
+                    holder
+                )
+                proven = Published.FINAL if final else Published.FIRST
+                mark = Mark(entry.client_id, entry.tran_order_no, proven)
+                await self.marking.mark([mark])
+                return None
+            case Place.OPEN | Place.ELSEWHERE:
+                return None

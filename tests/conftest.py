@@ -10,6 +10,7 @@ from typing_extensions import override
 
 if TYPE_CHECKING:
     from ops.sandbox.kafka import SandboxKafka
+    from ops.sandbox.postgresql import SandboxPostgres
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,6 +30,18 @@ def kafka() -> "Iterator[SandboxKafka]":
 
     with start_kafka() as kafka:
         yield kafka
+
+
+@pytest.fixture(scope="session")
+def postgres() -> "Iterator[SandboxPostgres]":
+    """Return a running PostgreSQL; all tests of the run share it, so each makes databases of its own.
+
+    It forgets on a crash of the machine, which no test is about, and is quicker so.
+    """
+    from ops.sandbox.postgresql import start_postgres
+
+    with start_postgres({"fsync": "off"}) as server:
+        yield server
 
 
 class _Messages(logging.Handler):

@@ -1,11 +1,11 @@
 """Entries and balances for the ledger's suites, and the ways into each state."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Protocol
 
-from worker.application.ports import Ledger
+from worker.application.ports import Ledger, LedgerIdentity
 from worker.domain.balances import CardBalances
 from worker.domain.card import Card
 from worker.domain.entry import Entry, Request, Source, StoredOutcome
@@ -45,8 +45,15 @@ WAYS: dict[State, tuple[Event, ...]] = {
     State.NOT_EXECUTED: (Event.REFUSED_HERE,),
 }
 
-OpenLedger = Callable[[str], Awaitable[Ledger]]
-"""Opens the test's one ledger for a given owner, as another process would."""
+
+class AnyLedger(Ledger, LedgerIdentity, Protocol):
+    """Both ports, as every ledger has them."""
+
+
+class OpenLedger(Protocol):
+    """Opens the test's one ledger for a given owner, as another process would."""
+
+    async def __call__(self, owner: str, orphan_after_seconds: float = ...) -> AnyLedger: ...
 
 
 def an_entry(
@@ -74,13 +81,19 @@ def an_outcome(checkout_id: str | None = None) -> StoredOutcome:
     return StoredOutcome(decided_by=DecidedBy.REPLY, answer=Answer(checkout_id=checkout_id))
 
 
-async def apply(ledger: Ledger, entry: Entry, event: Event, checkout: str | None) -> Entry:
+async def apply(
+    ledger: Ledger,
+    entry: Entry,
+    event: Event,
+    checkout: str | None,
+    final_source: Source | None = None,
+) -> Entry:
     """Make `event` happen to an entry."""
     if event is Event.SUBMIT:
         return await ledger.submit(entry)
     target = TRANSITIONS.get((entry.state, event))
     outcome = an_outcome(checkout) if target in PUBLISHABLE else None
-    return await ledger.move(entry, event, outcome)
+    return await ledger.move(entry, event, outcome, final_source)
 
 
 async def entry_in(
@@ -99,3 +112,10 @@ async def submitted(ledger: Ledger, entry: Entry, takes: str) -> Entry:
     """Claim a void or tip and submit it."""
     claimed, _ = await ledger.claim(entry)
     return await ledger.submit(claimed, takes)
+
+
+async def read(ledger: Ledger, entry: Entry) -> Entry:
+    """Read an entry that is there."""
+    found = await ledger.find(*entry.key)
+    assert found is not None
+    return found

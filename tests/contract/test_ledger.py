@@ -14,9 +14,11 @@ from tests.contract.ledger_entries import (
     an_outcome,
     apply,
     entry_in,
+    read,
 )
-from worker.application.ports import Ledger, LostRaceError
+from worker.application.ports import Ledger, LostRaceError, OriginalRefusedError
 from worker.domain.entry import Entry
+from worker.domain.operations import Operation
 from worker.domain.states import (
     TRANSITIONS,
     Event,
@@ -28,10 +30,13 @@ from worker.domain.states import (
 
 
 async def test_a_new_order_number_is_claimed(ledger: Ledger) -> None:
-    """The first claim of an order number stores the entry as it is."""
+    """The first claim of an order number stores the entry as it is, and when to look at it."""
     entry = an_entry()
-    assert await ledger.claim(entry) == (entry, True)
-    assert await ledger.find("client-1", "order-1") == entry
+    claimed, is_new = await ledger.claim(entry)
+    assert is_new
+    assert claimed.next_check_at is not None
+    assert claimed == replace(entry, next_check_at=claimed.next_check_at)
+    assert await ledger.find("client-1", "order-1") == claimed
 
 
 async def test_a_known_order_number_is_not_claimed_again(ledger: Ledger) -> None:
@@ -47,9 +52,11 @@ async def test_a_known_order_number_is_not_claimed_again(ledger: Ledger) -> None
 
 async def test_one_order_number_of_two_clients_is_two_entries(ledger: Ledger) -> None:
     """The client is part of the key."""
-    await ledger.claim(an_entry(client_id="client-1"))
-    other = an_entry(client_id="client-2")
-    assert await ledger.claim(other) == (other, True)
+    first, _ = await ledger.claim(an_entry(client_id="client-1"))
+    other, is_new = await ledger.claim(an_entry(client_id="client-2"))
+    assert is_new
+    assert await ledger.find(*first.key) == first
+    assert await ledger.find(*other.key) == other
 
 
 async def test_what_was_never_claimed_is_not_found(ledger: Ledger) -> None:
@@ -73,6 +80,60 @@ async def test_of_fifty_claims_at_once_one_is_new(open_ledger: OpenLedger) -> No
     )
     assert sum(is_new for _, is_new in claims) == 1
     assert len({stored for stored, _ in claims}) == 1
+
+
+async def test_a_claim_may_submit_at_once(ledger: Ledger) -> None:
+    """One statement does what a claim and a submission do, the first attempt and its time too."""
+    submitted, is_new = await ledger.claim(an_entry(), submit=True)
+    assert is_new
+    assert (submitted.state, submitted.attempts) == (State.SUBMITTED, 1)
+    assert submitted.submitted_at is not None
+    assert await read(ledger, submitted) == submitted
+    decided = await ledger.move(submitted, Event.APPROVED, an_outcome())
+    assert await read(ledger, submitted) == decided
+
+
+async def test_a_known_order_number_is_not_submitted_by_a_claim(ledger: Ledger) -> None:
+    """A claim that would submit leaves what is there as it is (P1)."""
+    first = await entry_in(ledger, State.CLAIMED)
+    assert await ledger.claim(an_entry(), submit=True) == (first, False)
+    assert await read(ledger, first) == first
+
+
+async def test_an_adopted_ledger_claims_in_doubt(ledger: Ledger) -> None:
+    """What a lost ledger may have executed is stored as IN_DOUBT, unsent (P9)."""
+    doubtful = replace(an_entry(), state=State.IN_DOUBT, outcome=an_outcome())
+    claimed, is_new = await ledger.claim(doubtful)
+    assert is_new
+    assert (claimed.state, claimed.attempts, claimed.submitted_at) == (State.IN_DOUBT, 0, None)
+    assert await read(ledger, claimed) == claimed
+
+
+async def test_what_waits_at_the_same_moment_fares_as_if_alone(
+    open_ledger: OpenLedger,
+) -> None:
+    """Writes that share a group do not share their fate: lost races and refusals stay their own."""
+    ledger, other = await open_ledger("owner-1"), await open_ledger("owner-2")
+    entries = [
+        await entry_in(ledger, State.CLAIMED, an_entry(f"order-{n}", Operation.VOID))
+        for n in range(30)
+    ]
+    for lost in entries[::3]:
+        await other.take_over(lost)
+    results = await asyncio.gather(
+        *(ledger.submit(entry, f"checkout-{n // 2}") for n, entry in enumerate(entries)),
+        *(ledger.claim(an_entry(f"new-{n}")) for n in range(10)),
+        *(ledger.claim(entries[0]) for _ in range(3)),
+        return_exceptions=True,
+    )
+    submissions, claims, repetitions = results[:30], results[30:40], results[40:]
+    assert all(isinstance(each, LostRaceError) for each in submissions[::3])
+    holders = [str(each.takes) for each in submissions if isinstance(each, Entry)]
+    assert sorted(holders) == sorted({f"checkout-{n // 2}" for n in range(30) if n % 3})
+    refused = [each for each in submissions if isinstance(each, OriginalRefusedError)]
+    assert len(holders) + len(refused) == 20
+    assert [isinstance(each, tuple) and each[1] for each in claims] == [True] * 10
+    assert [isinstance(each, tuple) and each[1] for each in repetitions] == [False] * 3
 
 
 # ── Moves ───────────────────────────────────────────────────────────────────────────────────

@@ -16,7 +16,7 @@ from tests.contract.ledger_entries import (
     entry_in,
 )
 from worker.application.ports import Ledger, LostRaceError
-from worker.domain.entry import Request, StoredOutcome
+from worker.domain.entry import Request, Source, StoredOutcome
 from worker.domain.money import Money
 from worker.domain.operations import Operation
 from worker.domain.outcomes import DecidedBy
@@ -39,6 +39,7 @@ FULL_REQUEST = Request(
         ("traceparent", b""),
     ),
 )
+FINAL_SOURCE = Source("topic-ié", "paywizard.internal.status-checks", 11, 2**40 + 1)
 FULL_OUTCOME = StoredOutcome(
     decided_by=DecidedBy.WORKER,
     reason="INVALID",
@@ -71,7 +72,7 @@ async def test_every_field_comes_back_as_it_went_in(open_ledger: OpenLedger) -> 
     ledger = await open_ledger("owner-1")
     entry = replace(an_entry("ordre-\N{SNOWMAN}"), request=FULL_REQUEST)
     claimed, _ = await ledger.claim(entry)
-    decided = await ledger.move(claimed, Event.REFUSED_HERE, FULL_OUTCOME)
+    decided = await ledger.move(claimed, Event.REFUSED_HERE, FULL_OUTCOME, FINAL_SOURCE)
     found = await (await open_ledger("owner-2")).find(*entry.key)
     assert found == decided
     assert found == replace(
@@ -80,6 +81,8 @@ async def test_every_field_comes_back_as_it_went_in(open_ledger: OpenLedger) -> 
         version=2,
         outcome=FULL_OUTCOME,
         decided_at=decided.decided_at,
+        next_check_at=decided.next_check_at,
+        final_source=FINAL_SOURCE,
     )
     assert found.request.money is not None
     assert str(found.request.money.value) == "99999999999999.0100"
@@ -89,7 +92,8 @@ async def test_what_is_absent_stays_absent(ledger: Ledger) -> None:
     """No card, no money, no points; no balances is not the same as none left."""
     await ledger.claim(an_entry(operation=Operation.VOID, card=None))
     found = await ledger.find("client-1", "order-1")
-    assert found == an_entry(operation=Operation.VOID, card=None)
+    assert found is not None
+    assert replace(found, next_check_at=None) == an_entry(operation=Operation.VOID, card=None)
     none_left = StoredOutcome(decided_by=DecidedBy.REPLY, answer=Answer(balances=()))
     await ledger.move(found, Event.INQUIRED, none_left)
     found = await ledger.find("client-1", "order-1")

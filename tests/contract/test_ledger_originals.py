@@ -13,7 +13,7 @@ from tests.contract.ledger_entries import (
     entry_in,
     submitted,
 )
-from worker.application.ports import Ledger, LostRaceError, OriginalTakenError
+from worker.application.ports import Ledger, LostRaceError, OriginalRefusedError
 from worker.domain.entry import Entry
 from worker.domain.operations import Operation
 from worker.domain.states import (
@@ -31,7 +31,7 @@ async def test_an_original_is_taken_once(ledger: Ledger, operation: Operation) -
     first = await submitted(ledger, an_entry("first", operation), "checkout-1")
     assert first.takes == "checkout-1"
     second = await entry_in(ledger, State.CLAIMED, an_entry("second", operation))
-    with pytest.raises(OriginalTakenError):
+    with pytest.raises(OriginalRefusedError, match="ORIGINAL_TAKEN"):
         await ledger.submit(second, "checkout-1")
     assert await ledger.find(*second.key) == second
 
@@ -39,7 +39,7 @@ async def test_an_original_is_taken_once(ledger: Ledger, operation: Operation) -
 async def test_an_original_that_the_ledger_does_not_know_is_taken_once(ledger: Ledger) -> None:
     """Taking an original needs no entry of it."""
     await submitted(ledger, an_entry("first", Operation.VOID), "checkout-1")
-    with pytest.raises(OriginalTakenError):
+    with pytest.raises(OriginalRefusedError, match="ORIGINAL_TAKEN"):
         await submitted(ledger, an_entry("second", Operation.VOID), "checkout-1")
 
 
@@ -56,7 +56,7 @@ async def test_of_two_voids_at_once_one_wins(open_ledger: OpenLedger) -> None:
             ),
             return_exceptions=True,
         )
-        assert {type(result) for result in results} == {Entry, OriginalTakenError}
+        assert {type(result) for result in results} == {Entry, OriginalRefusedError}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ async def test_what_may_have_happened_keeps_its_original(ledger: Ledger, event: 
     """SUCCEEDED, PENDING and IN_DOUBT hold the original."""
     first = await submitted(ledger, an_entry("first", Operation.VOID), "checkout-1")
     assert (await apply(ledger, first, event, "checkout-2")).takes == "checkout-1"
-    with pytest.raises(OriginalTakenError):
+    with pytest.raises(OriginalRefusedError, match="ORIGINAL_TAKEN"):
         await submitted(ledger, an_entry("second", Operation.VOID), "checkout-1")
 
 
@@ -101,7 +101,7 @@ async def test_a_voided_payment_takes_no_tip(ledger: Ledger, state: State) -> No
     for event in WAYS[state][1:]:
         await apply(ledger, void, event, "checkout-2")
     tip = await entry_in(ledger, State.CLAIMED, an_entry("tip", Operation.TIP))
-    with pytest.raises(OriginalTakenError):
+    with pytest.raises(OriginalRefusedError, match="ORIGINAL_NOT_ELIGIBLE"):
         await ledger.submit(tip, "checkout-1")
     assert await ledger.find(*tip.key) == tip
 
@@ -126,7 +126,7 @@ async def test_a_tipped_payment_can_be_voided(ledger: Ledger) -> None:
 async def test_a_payment_that_has_not_succeeded_takes_no_tip(ledger: Ledger) -> None:
     """A tip is refused unless its payment, where the ledger knows it, has SUCCEEDED."""
     await entry_in(ledger, State.PENDING, an_entry("paid"), "checkout-1")
-    with pytest.raises(OriginalTakenError):
+    with pytest.raises(OriginalRefusedError, match="ORIGINAL_NOT_ELIGIBLE"):
         await submitted(ledger, an_entry("tip", Operation.TIP), "checkout-1")
 
 

@@ -143,6 +143,23 @@ async def test_records_are_handed_over_at_once_and_published_in_that_order(side:
     assert await side.published(3) == [b"0.0", b"1.0", b"2.0"]
 
 
+async def test_records_are_completed_in_any_order(side: Side) -> None:
+    """P7: a straggler holds up nobody, and is published when its time comes."""
+    first, second, third = await side.records(3)
+    for each in (third, first, second):
+        assert await side.publisher.complete(each, outputs_of(each)) is True
+    assert await side.published(3) == [b"2.0", b"0.0", b"1.0"]
+
+
+async def test_outputs_of_no_record_are_published_too(side: Side) -> None:
+    """The due task's StatusChecks; they complete nothing."""
+    (source,) = await side.records(1)
+    check = Output(OutputTopic.STATUS_CHECKS, b"key", b"check")
+    assert await side.publisher.emit((check,)) is True
+    assert await side.publisher.complete(source, outputs_of(source)) is True
+    assert await side.published(2) == [b"check", b"0.0"]
+
+
 async def test_a_record_without_outputs_is_complete_too(side: Side) -> None:
     """A duplicate completes in silence."""
     first, second = await side.records(2)

@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from worker.adapters.paywizard.classification import ReplyPolicy
 from worker.adapters.paywizard.credentials import Credential, Credentials
 from worker.adapters.paywizard.gateway import GatewayPolicy, PayWizardGateway
+from worker.adapters.system_clock import boottime_seconds
 from worker.domain.card import Card
-from worker.domain.commands import Payment
+from worker.domain.commands import Command, Payment
 from worker.domain.money import Money
+from worker.domain.replies import Reply
 from worker.observability.metrics import Metrics
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -28,6 +30,8 @@ PAYMENT = Payment(
     entry_type="K",
     money=Money(Decimal("10.50"), "USD"),
 )
+OTHERS_CARD = Card("two", "FACTOR4", "600000000000002")
+OTHERS_PAYMENT = replace(PAYMENT, client_id="two", account_id=OTHERS_CARD.account_id)
 CREDENTIALS = tuple(
     Credential(
         client_id=client,
@@ -42,7 +46,9 @@ POLICY = GatewayPolicy(
     connect_timeout_seconds=5.0,
     read_timeout_seconds=5.0,
     call_deadline_seconds=10.0,
+    send_deadline_seconds=10.0,
     concurrency_max=256,
+    requests_per_second_max=None,
     replies=ReplyPolicy(
         refused_codes=frozenset({400, 401, 403, 404, 413, 415, 422}), retry_throttled=True
     ),
@@ -80,6 +86,12 @@ def new_metrics() -> Metrics:
     )
 
 
+def value(instrument: Counter | Gauge, **labels: str) -> float:
+    """The present value of one child."""
+    metrics = instrument.labels(**labels).collect()
+    return next(sample.value for metric in metrics for sample in metric.samples)
+
+
 @asynccontextmanager
 async def open_gateway(
     url: str,
@@ -87,6 +99,7 @@ async def open_gateway(
     *,
     load: Callable[[], Iterable[Credential]] = lambda: CREDENTIALS,
     clock: StillClock | None = None,
+    boottime: Callable[[], float] = boottime_seconds,
     metrics: Metrics | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[PayWizardGateway]:
@@ -95,6 +108,7 @@ async def open_gateway(
         replace(policy, base_url=url),
         Credentials(load),
         clock or StillClock(),
+        boottime,
         metrics or new_metrics(),
         tls,
     )
@@ -102,3 +116,14 @@ async def open_gateway(
         yield gateway
     finally:
         await gateway.aclose()
+
+
+async def execute(
+    gateway: PayWizardGateway,
+    command: Command,
+    card: Card | None,
+    original_checkout_id: str | None = None,
+) -> Reply:
+    """Take a slot and call, as the application does."""
+    async with gateway.slot(command.client_id) as window:
+        return await gateway.execute(command, card, window, original_checkout_id)

@@ -1,27 +1,28 @@
-"""Calls as a whole: what goes over the wire, how many at a time, what is counted, who is asked again."""
+"""Calls as a whole: what goes over the wire, how its answer is judged, and what is counted."""
 
 import asyncio
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Histogram
 
+from tests.integration.gateway.scripts import Gate, always, seen
 from tests.integration.gateway.support import (
     CARD,
-    CREDENTIALS,
     NOW,
+    OTHERS_CARD,
+    OTHERS_PAYMENT,
     PAYMENT,
     POLICY,
     approval,
+    execute,
     new_metrics,
     open_gateway,
+    value,
 )
-from tests.integration.gateway.trap_server import Conversation, Script, TrapServer, trap
-from worker.adapters.paywizard.credentials import Credential
+from tests.integration.gateway.trap_server import Conversation, trap
 from worker.adapters.paywizard.signature import sign
-from worker.domain.card import Card
 from worker.domain.commands import Activate, Payment, Tip, Void
 from worker.domain.replies import (
     Approved,
@@ -29,28 +30,14 @@ from worker.domain.replies import (
     NoAnswer,
     OrderFound,
     OrderNotFound,
-    Refused,
     Throttled,
 )
-
-OTHERS_CARD = Card("two", "FACTOR4", "600000000000002")
-OTHERS_PAYMENT = replace(PAYMENT, client_id="two", account_id=OTHERS_CARD.account_id)
-
-
-def always(body: bytes, status: int = 200, headers: bytes = b"") -> Script:
-    """Give every request the same answer."""
-
-    async def script(client: Conversation) -> None:
-        while await client.read() is not None:
-            await client.answer(body, status, headers)
-
-    return script
 
 
 async def test_what_is_sent_is_what_was_signed() -> None:
     """One body, serialised once; the documented headers, and nothing that tells who we are."""
     async with trap(always(approval())) as server, open_gateway(server.url) as gateway:
-        await gateway.execute(PAYMENT, CARD)
+        await execute(gateway, PAYMENT, CARD)
     (received,) = server.received
     assert received.head.startswith(
         b"POST /ovstrade/openLoyaltyPay/giftTransaction HTTP/1.1\r\n"
@@ -72,7 +59,7 @@ async def test_what_is_sent_is_what_was_signed() -> None:
 async def test_each_client_signs_with_its_own_credential() -> None:
     """P14: one client's money is moved with that client's secret only."""
     async with trap(always(approval())) as server, open_gateway(server.url) as gateway:
-        await gateway.execute(OTHERS_PAYMENT, OTHERS_CARD)
+        await execute(gateway, OTHERS_PAYMENT, OTHERS_CARD)
     (received,) = server.received
     assert received.headers["jwt-token"] == "two-TOKEN"
     assert received.headers["sign"] == sign(received.body, "two", "two-secret")
@@ -84,7 +71,7 @@ async def test_a_base_url_may_have_a_path() -> None:
         trap(always(approval())) as server,
         open_gateway(server.url + "/outbound") as gateway,
     ):
-        await gateway.execute(PAYMENT, CARD)
+        await execute(gateway, PAYMENT, CARD)
     assert server.received[0].head.startswith(b"POST /outbound/ovstrade/openLoyaltyPay/")
 
 
@@ -95,7 +82,7 @@ async def test_a_void_knows_which_original_it_sent() -> None:
     )
     body = approval(oriCheckoutId="901")
     async with trap(always(body)) as server, open_gateway(server.url) as gateway:
-        reply = await gateway.execute(void, None, "900")
+        reply = await execute(gateway, void, None, "900")
     assert isinstance(reply, NoAnswer)
     assert reply.doubt is Doubt.BAD_REPLY
 
@@ -119,8 +106,8 @@ async def test_an_activation_is_judged_by_its_card() -> None:
             await client.answer(body)
 
     async with trap(serve) as server, open_gateway(server.url) as gateway:
-        assert isinstance(await gateway.execute(activation, CARD), Approved)
-        assert isinstance(await gateway.execute(activation, CARD), NoAnswer)
+        assert isinstance(await execute(gateway, activation, CARD), Approved)
+        assert isinstance(await execute(gateway, activation, CARD), NoAnswer)
 
 
 async def test_http_429_says_when_to_come_back() -> None:
@@ -132,7 +119,7 @@ async def test_http_429_says_when_to_come_back() -> None:
             await client.answer(b"", 429, b"Retry-After: " + when + b"\r\n")
 
     async with trap(throttle) as server, open_gateway(server.url) as gateway:
-        replies = [await gateway.execute(PAYMENT, CARD) for _ in range(2)]
+        replies = [await execute(gateway, PAYMENT, CARD) for _ in range(2)]
     waits = [reply.retry_after_seconds for reply in replies if isinstance(reply, Throttled)]
     assert waits == [7.0, 30.0]
 
@@ -156,60 +143,11 @@ async def test_a_status_query_finds_an_order_or_not() -> None:
     ]
 
 
-@dataclass
-class Gate:
-    """Holds all answers back until it is opened."""
-
-    opened: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def script(self, client: Conversation) -> None:
-        """Read at once, answer once opened."""
-        while await client.read() is not None:
-            await self.opened.wait()
-            await client.answer(approval())
-
-
-async def seen(server: TrapServer, requests: int) -> None:
-    """Wait until the server has read so many requests."""
-    async with asyncio.timeout(5):
-        while len(server.received) < requests:  # noqa: ASYNC110 - a list sets no event
-            await asyncio.sleep(0.005)
-
-
-async def test_a_client_has_no_more_calls_open_than_its_slots() -> None:
-    """Its own limit or that of all; another client's calls do not wait for it (P14)."""
-    gate, metrics = Gate(), new_metrics()
-    credentials = (replace(CREDENTIALS[0], concurrency_max=2), CREDENTIALS[1])
-    async with (
-        trap(gate.script) as server,
-        open_gateway(
-            server.url,
-            replace(POLICY, concurrency_max=1),
-            load=lambda: credentials,
-            metrics=metrics,
-        ) as gateway,
-    ):
-        calls = [asyncio.create_task(gateway.execute(PAYMENT, CARD)) for _ in range(5)]
-        calls += [
-            asyncio.create_task(gateway.execute(OTHERS_PAYMENT, OTHERS_CARD)) for _ in range(2)
-        ]
-        await seen(server, 3)
-        clients = sorted(json.loads(received.body)["clientId"] for received in server.received)
-        assert clients == ["one", "one", "two"]
-        assert value(metrics.gateway_in_flight, client="one") == 2
-        gate.opened.set()
-        replies = await asyncio.gather(*calls)
-    assert all(isinstance(reply, Approved) for reply in replies)
-    assert len(server.received) == 7
-    assert len(server.connections) <= 3
-    assert value(metrics.gateway_in_flight, client="one") == 0
-
-
 async def test_nothing_waits_in_the_pool() -> None:
     """More calls than aiohttp's default pool of 100: each has a connection at once."""
     gate = Gate()
     async with trap(gate.script) as server, open_gateway(server.url) as gateway:
-        calls = [asyncio.create_task(gateway.execute(PAYMENT, CARD)) for _ in range(120)]
+        calls = [asyncio.create_task(execute(gateway, PAYMENT, CARD)) for _ in range(120)]
         await seen(server, 120)
         gate.opened.set()
         await asyncio.gather(*calls)
@@ -221,41 +159,14 @@ async def test_a_cancelled_call_gives_its_slot_and_connection_back() -> None:
     gate = Gate()
     one_slot = replace(POLICY, concurrency_max=1)
     async with trap(gate.script) as server, open_gateway(server.url, one_slot) as gateway:
-        call = asyncio.create_task(gateway.execute(PAYMENT, CARD))
+        call = asyncio.create_task(execute(gateway, PAYMENT, CARD))
         await seen(server, 1)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
         gate.opened.set()
-        assert isinstance(await gateway.execute(PAYMENT, CARD), Approved)
+        assert isinstance(await execute(gateway, PAYMENT, CARD), Approved)
     assert len(server.connections) == 2
-
-
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [(401, b""), (403, b""), (200, b'{"code":401,"msg":"invalid token","data":null}')],
-)
-async def test_a_refused_token_makes_the_secrets_be_read_again(
-    status: int, body: bytes
-) -> None:
-    """The refused call stays refused; the next one uses what is there now."""
-    held: list[Iterable[Credential]] = [CREDENTIALS]
-    renewed = replace(CREDENTIALS[0], jwt_token="NEW")  # noqa: S106 - made up
-
-    async def serve(client: Conversation) -> None:
-        await client.read()
-        held[0] = (renewed,)
-        await client.answer(body, status)
-        await client.read()
-        await client.answer(approval())
-
-    async with trap(serve) as server, open_gateway(server.url, load=lambda: held[0]) as gateway:
-        refused = await gateway.execute(PAYMENT, CARD)
-        assert isinstance(refused, Refused)
-        assert refused.unauthorised
-        assert isinstance(await gateway.execute(PAYMENT, CARD), Approved)
-    tokens = [received.headers["jwt-token"] for received in server.received]
-    assert tokens == ["one-TOKEN", "NEW"]
 
 
 async def test_calls_are_counted_by_what_came_of_them() -> None:
@@ -273,9 +184,9 @@ async def test_calls_are_counted_by_what_came_of_them() -> None:
         open_gateway(server.url, metrics=metrics) as gateway,
     ):
         for _ in range(4):
-            await gateway.execute(PAYMENT, CARD)
+            await execute(gateway, PAYMENT, CARD)
         too_late: Payment = replace(PAYMENT, expires_at=NOW)
-        await gateway.execute(too_late, CARD)
+        await execute(gateway, too_late, CARD)
     replies = {
         name: value(metrics.gateway_replies_total, call="payment", reply=name)
         for name in ("Approved", "Refused", "NoAnswer", "NotSent")
@@ -322,15 +233,9 @@ async def test_a_tip_names_its_original_and_card() -> None:
         money=PAYMENT.money,
     )
     async with trap(always(approval())) as server, open_gateway(server.url) as gateway:
-        assert isinstance(await gateway.execute(tip, CARD, "900"), Approved)
+        assert isinstance(await execute(gateway, tip, CARD, "900"), Approved)
     sent = json.loads(server.received[0].body)
     assert (sent["oriOrderNo"], sent["accountId"]) == ("900", CARD.account_id)
-
-
-def value(instrument: Counter | Gauge, **labels: str) -> float:
-    """The present value of one child."""
-    metrics = instrument.labels(**labels).collect()
-    return next(sample.value for metric in metrics for sample in metric.samples)
 
 
 def count(histogram: Histogram, **labels: str) -> float:

@@ -5,9 +5,16 @@ import gzip
 
 import pytest
 
-from tests.integration.gateway.support import CARD, IMPATIENT, PAYMENT, approval, open_gateway
+from tests.integration.gateway.support import (
+    CARD,
+    IMPATIENT,
+    PAYMENT,
+    approval,
+    execute,
+    open_gateway,
+)
 from tests.integration.gateway.trap_server import Conversation, Script, answer, trap
-from worker.adapters.paywizard.gateway import BODY_BYTES_MAX
+from worker.adapters.paywizard.exchange import BODY_BYTES_MAX
 from worker.domain.replies import (
     Approved,
     Doubt,
@@ -126,7 +133,7 @@ async def test_a_lost_or_bad_answer_is_doubt_and_asked_once(
 ) -> None:
     """P1, P4: never reported as failed, never repeated, and named after what happened."""
     async with trap(script) as server, open_gateway(server.url) as gateway:
-        reply = await gateway.execute(PAYMENT, CARD)
+        reply = await execute(gateway, PAYMENT, CARD)
     assert isinstance(reply, NoAnswer)
     assert reply.doubt is doubt
     assert len(server.received) == requests
@@ -179,7 +186,7 @@ async def never_read(client: Conversation) -> None:
 async def test_an_answer_that_takes_too_long_is_doubt(script: Script, requests: int) -> None:
     """One deadline bounds the call, however slowly the bytes come; a late answer meets nobody."""
     async with trap(script) as server, open_gateway(server.url, IMPATIENT) as gateway:
-        reply = await gateway.execute(PAYMENT, CARD)
+        reply = await execute(gateway, PAYMENT, CARD)
         await asyncio.wait_for(server.connections[0].ended.wait(), 5)
     assert isinstance(reply, NoAnswer)
     assert reply.doubt is Doubt.TIMEOUT
@@ -201,7 +208,7 @@ async def endless_body(client: Conversation) -> None:
 async def test_a_body_without_end_is_doubt_and_bounded() -> None:
     """Not a byte more than the limit and what was under way is read."""
     async with trap(endless_body) as server, open_gateway(server.url) as gateway:
-        reply = await gateway.execute(PAYMENT, CARD)
+        reply = await execute(gateway, PAYMENT, CARD)
         await asyncio.wait_for(server.connections[0].ended.wait(), 5)
     assert isinstance(reply, NoAnswer)
     assert reply.doubt is Doubt.BAD_REPLY
@@ -219,8 +226,8 @@ async def test_a_body_at_the_limit_is_read() -> None:
         ) as server,
         open_gateway(server.url) as gateway,
     ):
-        assert isinstance(await gateway.execute(PAYMENT, CARD), Approved)
-        assert isinstance(await gateway.execute(PAYMENT, CARD), NoAnswer)
+        assert isinstance(await execute(gateway, PAYMENT, CARD), Approved)
+        assert isinstance(await execute(gateway, PAYMENT, CARD), NoAnswer)
     assert len(server.received) == 2
 
 
@@ -233,7 +240,7 @@ async def test_a_reset_before_anything_is_doubt_unless_nothing_was_written() -> 
     """Which of the two it is, is a race; an answer it never is."""
     async with trap(reset_at_once) as server, open_gateway(server.url) as gateway:
         for _ in range(20):
-            reply = await gateway.execute(PAYMENT, CARD)
+            reply = await execute(gateway, PAYMENT, CARD)
             assert reply in (NotSent(NotSentCause.CONNECT), NoAnswer(Doubt.CONNECTION_LOST))
     assert server.received == []
 
@@ -248,7 +255,7 @@ async def test_a_refusal_counts_although_its_body_never_comes(status: int) -> No
         await client.wait_closed()
 
     async with trap(refuse) as server, open_gateway(server.url, IMPATIENT) as gateway:
-        reply = await gateway.execute(PAYMENT, CARD)
+        reply = await execute(gateway, PAYMENT, CARD)
     assert isinstance(reply, Refused if status == 401 else Throttled)
     assert reply.answer.http_status == status
     assert len(server.received) == 1

@@ -20,6 +20,7 @@ from tests.integration.gateway.support import (
     PAYMENT,
     StillClock,
     approval,
+    execute,
     open_gateway,
 )
 from tests.integration.gateway.trap_server import Conversation, answer, trap
@@ -32,7 +33,7 @@ async def test_a_refused_connection_was_not_sent() -> None:
         held.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{held.getsockname()[1]}"
         async with open_gateway(url) as gateway:
-            reply = await gateway.execute(PAYMENT, CARD)
+            reply = await execute(gateway, PAYMENT, CARD)
     assert reply == NotSent(NotSentCause.CONNECT)
 
 
@@ -44,7 +45,7 @@ async def test_a_host_without_an_address_was_not_sent(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     async with open_gateway("https://paywizard.test") as gateway:
-        assert await gateway.execute(PAYMENT, CARD) == NotSent(NotSentCause.DNS)
+        assert await execute(gateway, PAYMENT, CARD) == NotSent(NotSentCause.DNS)
 
 
 async def test_a_resolver_that_hangs_was_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +59,7 @@ async def test_a_resolver_that_hangs_was_not_sent(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     try:
         async with open_gateway("https://paywizard.test", IMPATIENT) as gateway:
-            assert await gateway.execute(PAYMENT, CARD) == NotSent(NotSentCause.TIMEOUT)
+            assert await execute(gateway, PAYMENT, CARD) == NotSent(NotSentCause.TIMEOUT)
     finally:
         answered.set()
 
@@ -80,7 +81,7 @@ def full_backlog() -> Iterator[str]:
 async def test_no_connection_in_time_was_not_sent(full_backlog: str) -> None:
     """The kernel keeps trying; the connect timeout ends it before a byte could leave."""
     async with open_gateway(full_backlog, IMPATIENT) as gateway:
-        assert await gateway.execute(PAYMENT, CARD) == NotSent(NotSentCause.TIMEOUT)
+        assert await execute(gateway, PAYMENT, CARD) == NotSent(NotSentCause.TIMEOUT)
 
 
 async def test_a_server_that_speaks_no_tls_was_not_sent() -> None:
@@ -91,7 +92,7 @@ async def test_a_server_that_speaks_no_tls_was_not_sent() -> None:
         await client.answer(b"", status=400)
 
     async with trap(plaintext, scheme="https") as server, open_gateway(server.url) as gateway:
-        assert await gateway.execute(PAYMENT, CARD) == NotSent(NotSentCause.TLS)
+        assert await execute(gateway, PAYMENT, CARD) == NotSent(NotSentCause.TLS)
     assert server.received == []
 
 
@@ -103,7 +104,7 @@ async def test_a_reset_in_the_handshake_was_not_sent() -> None:
         client.reset()
 
     async with trap(hang_up, scheme="https") as server, open_gateway(server.url) as gateway:
-        assert await gateway.execute(PAYMENT, CARD) == NotSent(NotSentCause.CONNECT)
+        assert await execute(gateway, PAYMENT, CARD) == NotSent(NotSentCause.CONNECT)
     assert server.received == []
 
 
@@ -117,7 +118,7 @@ async def test_a_handshake_that_never_ends_was_not_sent() -> None:
         trap(stay_silent, scheme="https") as server,
         open_gateway(server.url, IMPATIENT) as gateway,
     ):
-        assert await gateway.execute(PAYMENT, CARD) == NotSent(NotSentCause.TIMEOUT)
+        assert await execute(gateway, PAYMENT, CARD) == NotSent(NotSentCause.TIMEOUT)
     assert server.received == []
 
 
@@ -171,7 +172,7 @@ async def test_a_certificate_that_nobody_vouches_for_was_not_sent(certificate: P
         tls_server(certificate, answer(approval())) as (url, received),
         open_gateway(url) as gateway,
     ):
-        assert await gateway.execute(PAYMENT, CARD) == NotSent(NotSentCause.TLS)
+        assert await execute(gateway, PAYMENT, CARD) == NotSent(NotSentCause.TLS)
     assert received == []
 
 
@@ -182,7 +183,7 @@ async def test_a_trusted_certificate_lets_the_request_through(certificate: Path)
         tls_server(certificate, answer(approval())) as (url, received),
         open_gateway(url, tls=trusted) as gateway,
     ):
-        assert isinstance(await gateway.execute(PAYMENT, CARD), Approved)
+        assert isinstance(await execute(gateway, PAYMENT, CARD), Approved)
     assert len(received) == 1
 
 
@@ -193,7 +194,7 @@ async def test_a_lost_answer_over_tls_is_doubt(certificate: Path) -> None:
         tls_server(certificate, b"") as (url, received),
         open_gateway(url, tls=trusted) as gateway,
     ):
-        reply = await gateway.execute(PAYMENT, CARD)
+        reply = await execute(gateway, PAYMENT, CARD)
     assert reply == NoAnswer(Doubt.CONNECTION_LOST)
     assert len(received) == 1
 
@@ -207,7 +208,7 @@ async def test_a_command_that_expires_on_the_way_was_not_sent() -> None:
     clock = StillClock(NOW)
     expiring = replace(PAYMENT, expires_at=NOW)
     async with trap(nothing_comes) as server, open_gateway(server.url, clock=clock) as gateway:
-        assert await gateway.execute(expiring, CARD) == NotSent(NotSentCause.TOO_LATE)
+        assert await execute(gateway, expiring, CARD) == NotSent(NotSentCause.TOO_LATE)
         await asyncio.wait_for(server.connections[0].ended.wait(), 5)
     assert server.received == []
 
@@ -222,10 +223,10 @@ async def test_an_expired_command_does_not_spoil_a_kept_connection() -> None:
     clock = StillClock(NOW)
     expiring = replace(PAYMENT, expires_at=NOW + timedelta(seconds=1))
     async with trap(serve) as server, open_gateway(server.url, clock=clock) as gateway:
-        assert isinstance(await gateway.execute(expiring, CARD), Approved)
+        assert isinstance(await execute(gateway, expiring, CARD), Approved)
         clock.moment = NOW + timedelta(seconds=1)
-        assert await gateway.execute(expiring, CARD) == NotSent(NotSentCause.TOO_LATE)
+        assert await execute(gateway, expiring, CARD) == NotSent(NotSentCause.TOO_LATE)
         await asyncio.wait_for(server.connections[0].ended.wait(), 5)
-        assert isinstance(await gateway.execute(PAYMENT, CARD), Approved)
+        assert isinstance(await execute(gateway, PAYMENT, CARD), Approved)
     assert len(server.received) == 2
     assert len(server.connections) == 2

@@ -1,4 +1,4 @@
-"""A member in a process of its own: `echo_worker BOOTSTRAP PREFIX NAME CALL before|after`.
+"""A member in a process of its own: `echo_worker BOOTSTRAP PREFIX NAME CALL before|after all|odd`.
 
 It says "reached" when its producer reaches CALL for the first time, and goes on when it gets a line.
 """
@@ -6,7 +6,7 @@ It says "reached" when its producer reaches CALL for the first time, and goes on
 import asyncio
 import sys
 
-from tests.integration.kafka.members import Member, Place, interrupted
+from tests.integration.kafka.members import Member, Place, echo, echo_odd, interrupted
 from worker.adapters.kafka.connection import KafkaConnection
 
 
@@ -16,7 +16,9 @@ def stand_still() -> None:
     sys.stdin.readline()
 
 
-async def main(bootstrap_servers: str, prefix: str, name: str, call: str, when: str) -> None:
+async def main(
+    bootstrap_servers: str, prefix: str, name: str, call: str, when: str, which: str
+) -> None:
     """Work until killed, or until a thread fails."""
     place = Place(
         KafkaConnection(bootstrap_servers=(bootstrap_servers,)),
@@ -25,7 +27,9 @@ async def main(bootstrap_servers: str, prefix: str, name: str, call: str, when: 
         f"{prefix}results",
     )
     trouble = interrupted(call, stand_still, after=when == "after")
-    await Member(place, name, make_producer=trouble).start().failure(seconds_max=90)
+    answer = echo_odd if which == "odd" else echo
+    member = Member(place, name, answer=answer, make_producer=trouble)
+    await member.start().failure(seconds_max=90)
 
 
 if __name__ == "__main__":

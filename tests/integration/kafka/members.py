@@ -14,10 +14,12 @@ from typing_extensions import override
 from worker.adapters.kafka.bridge import Bridge
 from worker.adapters.kafka.clients import make_consumer, make_producer
 from worker.adapters.kafka.connection import KafkaConnection
-from worker.adapters.kafka.consumer import ConsumerThread
+from worker.adapters.kafka.consumer import ConsumerThread, SourceTopics
 from worker.adapters.kafka.producer import ProducerThread
 from worker.adapters.system_clock import SystemClock, monotonic_seconds
 from worker.application.ports import Output, OutputTopic, RecordKind, SourceRecord
+from worker.domain.commit_note import CommitNote
+from worker.domain.offset_map import OffsetMap
 from worker.observability.metrics import Metrics
 from worker.observability.watchdog import Heartbeats
 
@@ -27,7 +29,8 @@ COMMIT_INTERVAL_SECONDS = 0.02
 CLOSE_SECONDS = 15.0
 
 MakeProducer = Callable[[KafkaConnection, str, str], KafkaProducer]
-Answer = Callable[[SourceRecord], Sequence[Output]]
+Answer = Callable[[SourceRecord], Sequence[Output] | None]
+"""What a record is completed with; None leaves it open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +65,15 @@ class WatchedBridge(Bridge):
     """
 
     def __init__(self, member: str, story: list[Tenure]) -> None:
-        super().__init__()
+        super().__init__(note)
         self._member, self._story = member, story
 
     @override
-    def begin_tenure(self, partition: TopicPartition) -> int:
+    def begin_tenure(self, partition: TopicPartition, topic_id: str, read: OffsetMap) -> None:
         told = Tenure(self._member, "begin", partition.partition, self._next_tenure)
         self._story.append(told)
-        assert super().begin_tenure(partition) == told.number
-        return told.number
+        super().begin_tenure(partition, topic_id, read)
+        assert self._next_tenure == told.number + 1
 
     @override
     def _end(self, partitions: Collection[TopicPartition]) -> None:
@@ -83,9 +86,19 @@ class WatchedBridge(Bridge):
         ]
 
 
+def note(topic_id: str, offset_map: str) -> str:
+    """Write the metadata of a commit, as a worker with a ledger does."""
+    return CommitNote("ledger-id", "owner", 7, topic_id, offset_map).text()
+
+
 def echo(record: SourceRecord) -> Sequence[Output]:
     """Answer a record with itself."""
     return (Output(OutputTopic.RESULTS, record.key, record.value),)
+
+
+def echo_odd(record: SourceRecord) -> Sequence[Output] | None:
+    """Answer every second record, and leave the others open."""
+    return echo(record) if record.source.offset % 2 else None
 
 
 @dataclass(slots=True)
@@ -102,14 +115,24 @@ class Echo:
         self.received += records
         if self.answer is not None:
             for record in records:
-                _ = self.complete(record)
+                if (outputs := self.answer(record)) is not None:
+                    _ = self._hand_over(record, outputs)
+
+    def begin_tenure(
+        self, topic_id: str, partition: int, is_complete: Callable[[int], bool]
+    ) -> None:
+        """Hear that a partition is held; the bridge's story tells it better."""
 
     def end_tenure(self, topic: str, partition: int) -> None:
         """Hear that a partition is gone; the bridge's story tells it better."""
 
     def complete(self, record: SourceRecord) -> "asyncio.Future[bool]":
         """Hand a record over; what becomes of it is kept too."""
-        outputs = (self.answer or echo)(record)
+        return self._hand_over(record, (self.answer or echo)(record) or echo(record))
+
+    def _hand_over(
+        self, record: SourceRecord, outputs: Sequence[Output]
+    ) -> "asyncio.Future[bool]":
         self.answers.append(asyncio.ensure_future(self.bridge.complete(record, outputs)))
         return self.answers[-1]
 
@@ -134,6 +157,8 @@ class Member:
         self._failure_known = False
         self.bridge = WatchedBridge(name, [] if story is None else story)
         self.application = self.bridge.dispatcher = Echo(self.bridge, answer)
+        self.checked: list[CommitNote] = []
+        """The notes that a ledger would be asked about."""
         self.registry = CollectorRegistry()
         metrics = Metrics(
             self.registry, clients=(), topics=("commands",), version="0", revision="0"
@@ -146,8 +171,10 @@ class Member:
         )
         self.consumer = ConsumerThread(
             self.make_consumer,
-            {place.commands: RecordKind.COMMAND},
-            place.commands.removesuffix("commands"),
+            SourceTopics(
+                {place.commands: RecordKind.COMMAND}, place.commands.removesuffix("commands")
+            ),
+            self.checked.append,
             self.bridge,
             metrics,
             heartbeats,

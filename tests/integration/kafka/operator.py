@@ -1,13 +1,17 @@
 """An operator's and a subscriber's view of Kafka, with clients that are not the worker's."""
 
+import time
 import uuid
 from collections.abc import Iterable, Mapping
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import errors as kafka_errors
 from kafka.structs import OffsetAndMetadata
 
 from tests.integration.kafka.members import Place
 from worker.adapters.kafka.connection import KafkaConnection
+from worker.domain.commit_note import read_note
+from worker.domain.offset_map import OffsetMap
 
 
 class Operator:
@@ -85,10 +89,24 @@ class Operator:
             if offset.offset >= 0
         }
 
-    def commit(self, place: Place, offsets: Mapping[int, int]) -> None:
+    def incomplete(self, place: Place) -> dict[int, set[int]]:
+        """Read what the group's notes say is incomplete at or above its offsets, by partition."""
+        found = self._admin.list_group_offsets({place.group: None})[place.group]
+        notes = {
+            partition.partition: (offset.offset, read_note(offset.metadata))
+            for partition, offset in found.items()
+            if offset.offset >= 0
+        }
+        return {
+            partition: set(OffsetMap.resume(committed, note.offset_map).incomplete)
+            for partition, (committed, note) in notes.items()
+            if note is not None
+        }
+
+    def commit(self, place: Place, offsets: Mapping[int, int], metadata: str = "") -> None:
         """Set offsets of a group that has no members."""
         wanted = {
-            place.partition(partition): OffsetAndMetadata(offset, "", -1)
+            place.partition(partition): OffsetAndMetadata(offset, metadata, -1)
             for partition, offset in offsets.items()
         }
         answer = self._admin.alter_group_offsets(place.group, wanted)
@@ -97,6 +115,20 @@ class Operator:
     def delete_before(self, place: Place, partition: int, offset: int) -> None:
         """Delete the first records of a partition, as retention does."""
         self._admin.delete_records({place.partition(partition): offset})
+
+    def make_anew(self, topic: str, partitions: int) -> None:
+        """Delete a topic, and make another one of that name."""
+        self._admin.delete_topics([topic])
+        wanted = {topic: {"num_partitions": partitions, "replication_factor": 1}}
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                self._admin.create_topics(wanted, wait_for_metadata=True)
+            except kafka_errors.TopicAlreadyExistsError:
+                # The broker deletes in its own time.
+                assert time.monotonic() < deadline
+                continue
+            return
 
     def add_partitions(self, topic: str, total: int) -> None:
         """Give a topic more partitions."""

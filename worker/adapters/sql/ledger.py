@@ -1,41 +1,84 @@
-"""The Ledger port on SQL: one thread with the process's one connection, awaited by asyncio."""
+"""The Ledger port on SQL: writes in groups on one thread, reads on another, awaited by asyncio."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, Self, TypeVar, TypeVarTuple
+from datetime import datetime
+from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, Engine
-
-from worker.adapters.sql import schema, statements
-from worker.adapters.sql.engine import BUSY_TIMEOUT_SECONDS, engine_for, reading
-from worker.adapters.sql.errors import foreign_errors, is_busy
-from worker.adapters.system_clock import monotonic_seconds
-from worker.application.ports import LedgerUnavailableError, LostRaceError
+from worker.adapters.sql import identity, reads, schema
+from worker.adapters.sql.balances import find_balances
+from worker.adapters.sql.connections import ReadingConnection, WritingConnection
+from worker.adapters.sql.database import WAIT_SECONDS, Database, database_for
+from worker.adapters.sql.errors import OriginalHeldError
+from worker.adapters.sql.grouping import Grouping
+from worker.adapters.sql.session import Session
+from worker.adapters.sql.statements import Statements
+from worker.adapters.sql.writes import (
+    Answers,
+    Marking,
+    Recording,
+    Write,
+    claiming,
+    moving,
+    write_group,
+)
+from worker.application.ports import (
+    Held,
+    LedgerForeignError,
+    LedgerUnavailableError,
+    LostRaceError,
+    Mark,
+    OriginalRefusedError,
+)
 from worker.domain.balances import CardBalances
 from worker.domain.card import Card
-from worker.domain.entry import Entry, StoredOutcome
-from worker.domain.states import Event, State, next_state
+from worker.domain.commit_note import CommitNote
+from worker.domain.entry import Entry, Source, StoredOutcome
+from worker.domain.identity import Affiliation, Committed, Identity
+from worker.domain.moves import (
+    Change,
+    insertion,
+    move,
+    submission,
+    take_final,
+    take_orphan,
+    take_over,
+)
+from worker.domain.outcomes import Reason
+from worker.domain.states import Event, State
 from worker.observability.metrics import Metrics
 
 T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
-Kind = Literal["write", "read"]
 
 
 class SqlLedger:
-    """Implements the Ledger port; `owner` is this process's UUID.
+    """Implements the Ledger and LedgerIdentity ports; `owner` is this process's UUID.
 
-    Each call is one SQL transaction, in the order of the calls. A cancelled call may or may not
-    have been applied: read again.
+    A call that is cancelled, or ends with LedgerUnavailableError, may or may not have been
+    applied: read again. A move was this process's own if the entry is as the move would have
+    left it: the next version, the state aimed at, and `owner` ours. Nobody but the owner submits,
+    and who takes over changes the owner.
     """
 
-    def __init__(self, engine: Engine, owner: str, metrics: Metrics) -> None:
-        self._engine = engine
-        self._metrics = metrics
-        self._reading = reading(engine)
+    def __init__(
+        self, database: Database, owner: str, metrics: Metrics, orphan_after_seconds: float
+    ) -> None:
+        statements = Statements(database.dialect, orphan_after_seconds)
         self._owner = owner
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._group_entries = metrics.ledger_write_group_entries
+        self._moves = {
+            (state, result): metrics.ledger_moves_total.labels(state=state.value, result=result)
+            for state in State
+            for result in ("moved", "missed")
+        }
+        self._writing = WritingConnection(database, statements, owner, metrics)
+        self._reading = ReadingConnection(
+            database, statements, owner, self._writing.counter, metrics
+        )
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-writer")
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-reader")
+        self._grouping = Grouping(self._write_group)
 
     @classmethod
     async def open(
@@ -44,99 +87,198 @@ class SqlLedger:
         owner: str,
         metrics: Metrics,
         *,
-        busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
+        orphan_after_seconds: float,
+        wait_seconds: float = WAIT_SECONDS,
     ) -> Self:
-        """Open a ledger that is at this release's revision.
+        """Open a ledger that is at this release's revision, or one further.
 
         ValueError for a URL that is not supported, LedgerSchemaError for another revision,
-        LedgerUnavailableError for a file that cannot be opened.
+        LedgerUnavailableError for a database that cannot be reached.
         """
-        ledger = cls(engine_for(url, busy_timeout_seconds), owner, metrics)
+        database = database_for(url, wait_seconds)
+        ledger = cls(database, owner, metrics, orphan_after_seconds)
         try:
-            await ledger._read(schema.require_head)
+            await ledger._read(lambda session: schema.require_usable(session.connection))
         except BaseException:
             await ledger.close()
             raise
         return ledger
 
-    async def close(self) -> None:
-        """Finish what was asked, then close the connection."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._engine.dispose)
-        self._thread.shutdown()
+    @property
+    def counter(self) -> int:
+        """How many groups of writes of this process are durable."""
+        return self._writing.counter.durable
 
-    async def claim(self, entry: Entry) -> tuple[Entry, bool]:
+    def drain(self) -> None:
+        """From now on marks are written at once."""
+        self._grouping.hurry()
+
+    async def close(self) -> None:
+        """Finish what was asked, then close the connections."""
+        await self._grouping.close()
+        for thread, connection in (
+            (self._writer, self._writing),
+            (self._reader, self._reading),
+        ):
+            await asyncio.get_running_loop().run_in_executor(thread, connection.close)
+            thread.shutdown()
+
+    async def check_writable(self) -> None:
+        """Write nothing but the count, durably: for readiness.
+
+        LedgerUnavailableError, LedgerForeignError.
+        """
+        await self._write(lambda _: None)
+
+    # ── Ledger ──────────────────────────────────────────────────────────────────────────────
+
+    async def claim(self, entry: Entry, *, submit: bool = False) -> tuple[Entry, bool]:
         """Insert `entry` unless its key is there; return what is stored, and whether it is new."""
-        return await self._write(statements.claim, entry)
+        change = insertion(entry, submit=submit)
+        stored, is_new = await self._grouping.put(claiming(change))
+        if submit and is_new:
+            self._count_move(change, "moved")
+        return stored, is_new
 
     async def find(self, client_id: str, tran_order_no: str) -> Entry | None:
         """Read one entry by its key."""
-        return await self._read(statements.find, client_id, tran_order_no)
+        return await self._read(lambda session: reads.find(session, client_id, tran_order_no))
 
     async def find_by_checkout_id(self, client_id: str, checkout_id: str) -> Entry | None:
         """Read the entry whose own effect PayWizard named `checkout_id`."""
-        return await self._read(statements.find_by_checkout_id, client_id, checkout_id)
+        return await self._read(
+            lambda session: reads.find_by_checkout_id(session, client_id, checkout_id)
+        )
 
     async def take_over(self, entry: Entry) -> Entry:
         """Make this process the owner of a CLAIMED entry, or raise LostRaceError."""
-        return await self._moving(State.CLAIMED, statements.take_over, entry, self._owner)
+        return await self._move(take_over(entry, self._owner))
 
     async def submit(self, entry: Entry, takes: str | None = None) -> Entry:
-        """Move CLAIMED to SUBMITTED and hold the original; LostRaceError, OriginalTakenError."""
-        return await self._moving(State.SUBMITTED, statements.submit, entry, takes)
+        """Move CLAIMED to SUBMITTED and hold the original; LostRaceError, OriginalRefusedError."""
+        return await self._move(submission(entry, takes))
 
     async def move(
-        self, entry: Entry, event: Event, outcome: StoredOutcome | None = None
+        self,
+        entry: Entry,
+        event: Event,
+        outcome: StoredOutcome | None = None,
+        final_source: Source | None = None,
     ) -> Entry:
         """Apply `event` if the stored version is still that of `entry`, else LostRaceError."""
-        target = next_state(entry.state, event)
-        return await self._moving(target, statements.move, entry, event, outcome)
+        return await self._move(move(entry, event, outcome, final_source))
+
+    async def take_final(self, entry: Entry, source: Source) -> Entry:
+        """Set `final_source` of a decided entry that has none, or raise LostRaceError."""
+        return await self._move(take_final(entry, source))
+
+    async def take_orphan(self, entry: Entry, source: Source) -> Entry:
+        """Make `source` the record of what is unpublished, or raise LostRaceError."""
+        return await self._move(take_orphan(entry, source))
+
+    async def mark_published(self, marks: Sequence[Mark]) -> None:
+        """Note outcomes as published; durable on return, which may take a second."""
+        await self._grouping.put_marks(marks)
+
+    async def held_in(self, topic_id: str, partition: int) -> Sequence[Held]:
+        """Read the outcomes of a partition's records that are not marked published."""
+        return await self._read(lambda session: reads.held_in(session, topic_id, partition))
+
+    async def due(self, limit: int, again_seconds: float) -> Sequence[Entry]:
+        """Take entries that are due, oldest first, and make them due again that much later."""
+        return await self._write(lambda session: reads.take_due(session, limit, again_seconds))
 
     async def lease_left_seconds(self, entry: Entry, lease_seconds: float) -> float:
         """Seconds until the lease of a SUBMITTED entry is over, on the database's clock."""
-        return await self._read(statements.lease_left_seconds, entry, lease_seconds)
+        return await self._read(
+            lambda session: reads.lease_left_seconds(session, entry, lease_seconds)
+        )
 
     async def balances_of(self, card: Card) -> CardBalances | None:
         """Read what was last recorded for publication about a card."""
-        return await self._read(statements.find_balances, card)
+        return await self._read(lambda session: find_balances(session, card))
 
     async def record_balances(self, balances: CardBalances) -> None:
         """Store what is to be published next; LostRaceError unless it continues the sequence."""
-        await self._write(statements.record_balances, balances)
+        await self._grouping.put(Recording(balances))
 
-    async def _moving(
-        self, target: State, work: Callable[[Connection, *Ts], Entry], *arguments: *Ts
-    ) -> Entry:
+    # ── LedgerIdentity ──────────────────────────────────────────────────────────────────────
+
+    async def bind(self, to: Affiliation, committed: Committed) -> Identity:
+        """Tie a new ledger to its group, or see that it is the group's own; LedgerForeignError."""
+        return await self._write(lambda session: identity.bind(session, to, committed))
+
+    async def verify(self, notes: Sequence[CommitNote]) -> None:
+        """See that the ledger lost nothing that these notes name; LedgerForeignError."""
+        await self._read(lambda session: identity.verify(session, notes))
+
+    async def adopt(self, to: Affiliation, committed: Committed, since: datetime) -> Identity:
+        """Accept a ledger for an empty group, whatever it has lost; LedgerForeignError."""
+        return await self._write(lambda session: identity.adopt(session, to, committed, since))
+
+    # ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _move(self, change: Change | None) -> Entry:
         """Write a move, and count whether it was won."""
-        moves = self._metrics.ledger_moves_total
+        if change is None:
+            raise LostRaceError("the entry is not where this move begins")
         try:
-            moved = await self._write(work, *arguments)
+            moved: Entry = await self._grouping.put(moving(change))
         except LostRaceError:
-            moves.labels(state=target.value, result="missed").inc()
+            self._count_move(change, "missed")
             raise
-        moves.labels(state=target.value, result="moved").inc()
+        self._count_move(change, "moved")
         return moved
 
-    async def _write(self, work: Callable[[Connection, *Ts], T], *arguments: *Ts) -> T:
-        return await self._run("write", lambda connection: work(connection, *arguments))
+    def _count_move(self, change: Change, result: str) -> None:
+        self._moves[change.state, result].inc()
 
-    async def _read(self, work: Callable[[Connection, *Ts], T], *arguments: *Ts) -> T:
-        return await self._run("read", lambda connection: work(connection, *arguments))
-
-    async def _run(self, kind: Kind, work: Callable[[Connection], T]) -> T:
+    async def _write_group(self, group: Sequence[Write]) -> Answers:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._in_sql_transaction, kind, work)
+        return await loop.run_in_executor(self._writer, self._answers, group)
 
-    def _in_sql_transaction(self, kind: Kind, work: Callable[[Connection], T]) -> T:
-        engine = self._engine if kind == "write" else self._reading
-        began, result = monotonic_seconds(), "ok"
+    def _answers(self, group: Sequence[Write]) -> Answers:
+        """Write a group; one that cannot be stored is halved until the faulty write is alone.
+
+        A savepoint for each write would cost all good groups what only bad ones need.
+        """
         try:
-            with foreign_errors(), engine.begin() as connection:
-                return work(connection)
-        except LedgerUnavailableError as error:
-            result = "busy" if is_busy(error.__cause__) else "error"
-            raise
-        finally:
-            self._metrics.ledger_sql_duration_seconds.labels(kind=kind, result=result).observe(
-                monotonic_seconds() - began
-            )
+            answers = self._writing.run(lambda session: write_group(session, group))
+        except (LedgerUnavailableError, LedgerForeignError) as error:
+            return {write: _like(error) for write in group}
+        except Exception as error:  # noqa: BLE001 the caller gets it
+            if len(group) == 1:
+                return {group[0]: _as_refusal(error)}
+            middle = len(group) // 2
+            return self._answers(group[:middle]) | self._answers(group[middle:])
+        self._group_entries.observe(
+            sum(len(write.marks) if isinstance(write, Marking) else 1 for write in group)
+        )
+        return answers
+
+    async def _write(self, work: Callable[[Session], T]) -> T:
+        """Run an SQL transaction between two groups."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._writer, lambda: self._writing.run(work, "maintenance")
+        )
+
+    async def _read(self, work: Callable[[Session], T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reader, self._reading.run, work)
+
+
+def _like(error: LedgerUnavailableError | LedgerForeignError) -> Exception:
+    """An error of its own for each caller: one that several raise collects all their frames."""
+    kind: type[Any] = (
+        LedgerForeignError if isinstance(error, LedgerForeignError) else LedgerUnavailableError
+    )
+    own: Exception = kind(*error.args[:1])
+    own.__cause__ = error.__cause__
+    return own
+
+
+def _as_refusal(error: Exception) -> Exception:
+    if isinstance(error, OriginalHeldError):
+        return OriginalRefusedError(Reason.ORIGINAL_TAKEN)
+    return error

@@ -1,6 +1,8 @@
 """Rows and what they stand for: entries and card balances."""
 
-from typing import Any
+from collections import namedtuple
+from collections.abc import Mapping
+from typing import Any, Final
 
 from sqlalchemy import Row
 
@@ -14,15 +16,19 @@ from worker.adapters.sql.serialising import (
     request_from,
     request_text,
 )
+from worker.adapters.sql.tables import entries
+from worker.adapters.sql.timestamps import moment_from
 from worker.domain.balances import CardBalances
 from worker.domain.card import Card
-from worker.domain.entry import Entry, Source
+from worker.domain.entry import Entry, Published, Source, StoredOutcome
 from worker.domain.operations import Operation
 from worker.domain.states import State
 
+_EntryRow: Final = namedtuple("_EntryRow", entries.c.keys())  # type: ignore[misc]
+
 
 def entry_row(entry: Entry) -> dict[str, object]:
-    """The columns of an entry, all but `claimed_at`."""
+    """The columns of an entry, all but its times, which are the database's."""
     card = entry.card
     assert card is None or card.client_id == entry.client_id
     return {
@@ -37,17 +43,35 @@ def entry_row(entry: Entry) -> dict[str, object]:
         "owner": entry.owner,
         "version": entry.version,
         "attempts": entry.attempts,
-        "submitted_at": entry.submitted_at,
-        "decided_at": entry.decided_at,
-        "checkout_id": entry.checkout_id,
         "takes": entry.takes,
         "request": request_text(entry.request),
-        "outcome": None if entry.outcome is None else outcome_text(entry.outcome),
+        **_outcome_row(entry.outcome),
+        **_final_source_row(entry.final_source),
+        "published": entry.published.value,
     }
 
 
-def entry_of(row: Row[Any]) -> Entry:
-    """Read an entry from all columns of its row."""
+def changed_columns(sets: Mapping[str, Any]) -> dict[str, object]:
+    """The columns of the fields that a move sets."""
+    columns: dict[str, object] = {}
+    for name, value in sets.items():
+        match name:
+            case "state":
+                columns["state"] = value.value
+            case "outcome":
+                columns |= _outcome_row(value)
+            case "source":
+                columns |= _source_row(value)
+            case "final_source":
+                columns |= _final_source_row(value)
+            case _:
+                columns[name] = value
+    return columns
+
+
+def entry_of(values: tuple[Any, ...]) -> Entry:
+    """Read an entry from all columns of its row, in their order."""
+    row: Any = _EntryRow._make(values)
     has_card = row.account_id is not None
     return Entry(
         client_id=row.client_id,
@@ -61,9 +85,12 @@ def entry_of(row: Row[Any]) -> Entry:
         state=State(row.state),
         version=row.version,
         attempts=row.attempts,
-        submitted_at=row.submitted_at,
-        decided_at=row.decided_at,
+        submitted_at=moment_from(row.submitted_at),
+        decided_at=moment_from(row.decided_at),
+        next_check_at=moment_from(row.next_check_at),
         takes=row.takes,
+        final_source=_final_source_of(row),
+        published=Published(row.published),
         outcome=None if row.outcome is None else outcome_from(row.outcome),
     )
 
@@ -98,6 +125,21 @@ def balances_of(row: Row[Any]) -> CardBalances:
     )
 
 
+def _outcome_row(outcome: StoredOutcome | None) -> dict[str, object]:
+    if outcome is None:
+        return {"checkout_id": None, "outcome": None}
+    return {"checkout_id": outcome.answer.checkout_id, "outcome": outcome_text(outcome)}
+
+
+def _final_source_row(source: Source | None) -> dict[str, object]:
+    return {
+        "final_source_topic_id": None if source is None else source.topic_id,
+        "final_source_topic": None if source is None else source.topic,
+        "final_source_partition": None if source is None else source.partition,
+        "final_source_offset": None if source is None else source.offset,
+    }
+
+
 def _source_row(source: Source) -> dict[str, object]:
     return {
         "source_topic_id": source.topic_id,
@@ -107,7 +149,18 @@ def _source_row(source: Source) -> dict[str, object]:
     }
 
 
-def _source_of(row: Row[Any]) -> Source:
+def _final_source_of(row: Any) -> Source | None:
+    if row.final_source_topic_id is None:
+        return None
+    return Source(
+        topic_id=row.final_source_topic_id,
+        topic=row.final_source_topic,
+        partition=row.final_source_partition,
+        offset=row.final_source_offset,
+    )
+
+
+def _source_of(row: Any) -> Source:
     return Source(
         topic_id=row.source_topic_id,
         topic=row.source_topic,

@@ -2,17 +2,18 @@
 
 from enum import Enum, auto
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
-from worker.adapters.sql.engine import engine_for, reading, sqlite_path
+from worker.adapters.sql.database import database_for
 from worker.adapters.sql.errors import foreign_errors
-from worker.application.ports import LedgerUnavailableError
+from worker.adapters.sql.tables import metadata
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
@@ -25,39 +26,56 @@ class RevisionState(Enum):
     """How the ledger's revision relates to this release."""
 
     AT_HEAD = auto()
+    NEWER = auto()
+    """By one revision, which only added: so that a rolling upgrade can be rolled back."""
     EMPTY = auto()
     BEHIND = auto()
     UNKNOWN = auto()
+    HALF = auto()
 
 
-FAULTS: Final = {
-    RevisionState.EMPTY: "The ledger has no tables yet: run `paywizard-worker ledger upgrade`.",
-    RevisionState.BEHIND: (
-        "The ledger is older than this release: run `paywizard-worker ledger upgrade`."
-    ),
-    RevisionState.UNKNOWN: (
-        "The ledger has a revision that this release does not know: "
-        "run the release that upgraded it."
-    ),
-}
+USABLE: Final = frozenset({RevisionState.AT_HEAD, RevisionState.NEWER})
+
+FAULTS: Final = MappingProxyType(
+    {
+        RevisionState.EMPTY: (
+            "The ledger has no tables yet: run `paywizard-worker ledger upgrade`."
+        ),
+        RevisionState.BEHIND: (
+            "The ledger is older than this release: run `paywizard-worker ledger upgrade`."
+        ),
+        RevisionState.UNKNOWN: (
+            "The ledger has a revision that this release does not know: "
+            "run the release that upgraded it."
+        ),
+        RevisionState.HALF: (
+            "The ledger's tables are not those of its revision, as if it were half migrated: "
+            "restore it, and then run `paywizard-worker ledger upgrade`."
+        ),
+    }
+)
 
 
 def upgrade(url: str) -> None:
-    """Bring the ledger to this release's revision, creating its file if there is none.
+    """Bring the ledger to this release's revision, if it is not there or newer by one.
 
-    All of it is one SQL transaction, so that a ledger is never half migrated and a second
-    upgrade waits for the first. ValueError for a URL that is not supported, LedgerSchemaError
-    for a ledger of an unknown revision, LedgerUnavailableError for a file that cannot be used.
+    Makes an SQLite file if there is none. All of it is one SQL transaction, so that a ledger is
+    never half migrated and a second upgrade waits for the first. ValueError for a URL that is not
+    supported, LedgerSchemaError for a ledger that cannot be upgraded, LedgerUnavailableError.
     """
-    _create_file(sqlite_path(url))
-    engine = engine_for(url)
+    database = database_for(url)
+    database.create()
+    engine = database.engine()
     try:
         with foreign_errors(), engine.begin() as connection:
-            if state_on(connection) is RevisionState.UNKNOWN:
-                raise LedgerSchemaError(FAULTS[RevisionState.UNKNOWN])
-            config = _config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            database.lock_upgrades(connection)
+            state = state_on(connection)
+            if state in {RevisionState.UNKNOWN, RevisionState.HALF}:
+                raise LedgerSchemaError(FAULTS[state])
+            if state not in USABLE:
+                config = _config()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
     finally:
         engine.dispose()
 
@@ -65,13 +83,14 @@ def upgrade(url: str) -> None:
 def revision_state(url: str) -> RevisionState:
     """Compare the ledger's revision with this release's; a missing file is EMPTY.
 
-    ValueError for a URL that is not supported, LedgerUnavailableError for an unusable file.
+    ValueError for a URL that is not supported, LedgerUnavailableError for an unusable database.
     """
-    if not sqlite_path(url).exists():
+    database = database_for(url)
+    if database.is_missing():
         return RevisionState.EMPTY
-    engine = engine_for(url)
+    engine = database.engine()
     try:
-        with foreign_errors(), reading(engine).begin() as connection:
+        with foreign_errors(), database.reading(engine).begin() as connection:
             return state_on(connection)
     finally:
         engine.dispose()
@@ -79,31 +98,44 @@ def revision_state(url: str) -> RevisionState:
 
 def state_on(connection: Connection) -> RevisionState:
     """Compare the revision found on a connection with this release's."""
-    current = MigrationContext.configure(connection).get_current_revision()
-    if current is None:
-        return RevisionState.EMPTY
-    script = ScriptDirectory.from_config(_config())
-    if current == script.get_current_head():
-        return RevisionState.AT_HEAD
-    known = {revision.revision for revision in script.walk_revisions()}
-    return RevisionState.BEHIND if current in known else RevisionState.UNKNOWN
+    heads = MigrationContext.configure(connection).get_current_heads()
+    if not heads:
+        has_tables = inspect(connection).has_table("entries")
+        return RevisionState.HALF if has_tables else RevisionState.EMPTY
+    if len(heads) > 1:
+        return RevisionState.HALF
+    return _state_of(heads[0], connection)
 
 
-def require_head(connection: Connection) -> None:
-    """Raise LedgerSchemaError unless the ledger is at this release's revision."""
+def require_usable(connection: Connection) -> None:
+    """Raise LedgerSchemaError unless this release may run on the ledger."""
     state = state_on(connection)
-    if state is not RevisionState.AT_HEAD:
+    if state not in USABLE:
         raise LedgerSchemaError(FAULTS[state])
 
 
-def _create_file(path: Path) -> None:
-    try:
-        # For the owner's eyes only: the ledger holds card numbers.
-        path.touch(mode=0o600)
-    except OSError as error:
-        raise LedgerUnavailableError(
-            f"The ledger is unavailable: its file cannot be created ({error.strerror})."
-        ) from error
+def _state_of(revision: str, connection: Connection) -> RevisionState:
+    script = ScriptDirectory.from_config(_config())
+    head = script.get_current_head()
+    assert head is not None, "there is a first revision"
+    if revision != head and revision in {each.revision for each in script.walk_revisions()}:
+        return RevisionState.BEHIND
+    # Revisions are numbered without gaps, so the number tells how far ahead one is.
+    if revision not in {head, f"{int(head) + 1:04}"}:
+        return RevisionState.UNKNOWN
+    if not _has_all_columns(connection):
+        return RevisionState.HALF
+    return RevisionState.AT_HEAD if revision == head else RevisionState.NEWER
+
+
+def _has_all_columns(connection: Connection) -> bool:
+    found = inspect(connection)
+    return all(
+        found.has_table(table.name)
+        and {column.name for column in table.columns}
+        <= {column["name"] for column in found.get_columns(table.name)}
+        for table in metadata.sorted_tables
+    )
 
 
 def _config() -> Config:

@@ -9,6 +9,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -34,6 +35,11 @@ ANSWER_KEYS: Final = MappingProxyType(
     }
 )
 """Fields of an Answer that are stored as they are, and their keys."""
+_answer_fields: Final = attrgetter(*ANSWER_KEYS)
+
+
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+"""ASCII with escapes: any text survives any database, U+0000 too."""
 
 
 def request_text(request: Request) -> str:
@@ -80,7 +86,7 @@ def outcome_text(outcome: StoredOutcome) -> str:
             "reason": outcome.reason,
             "reasonDetail": outcome.reason_detail,
             "answer": _present(
-                {key: getattr(answer, name) for name, key in ANSWER_KEYS.items()}
+                dict(zip(ANSWER_KEYS.values(), _answer_fields(answer), strict=True))
                 | {"balances": None if answer.balances is None else _balances(answer.balances)}
             ),
         }
@@ -103,7 +109,7 @@ def outcome_from(text: str) -> StoredOutcome:
 
 def balances_text(balances: Sequence[Balance]) -> str:
     """Write what a card holds."""
-    return json.dumps(_balances(balances), separators=(",", ":"))
+    return _encode(_balances(balances))
 
 
 def balances_from(text: str) -> tuple[Balance, ...]:
@@ -113,7 +119,7 @@ def balances_from(text: str) -> tuple[Balance, ...]:
 
 def causes_text(causes: Sequence[str]) -> str:
     """Write the order numbers that caused an event."""
-    return json.dumps(causes, separators=(",", ":"))
+    return _encode(causes)
 
 
 def causes_from(text: str) -> tuple[str, ...]:
@@ -148,5 +154,4 @@ def _present(content: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _text(content: Mapping[str, Any]) -> str:
-    # ASCII with escapes: any text survives any database, U+0000 too.
-    return json.dumps(_present(content), separators=(",", ":"))
+    return _encode(_present(content))

@@ -1,201 +1,308 @@
-"""What is done to the ledger, as statements within a given SQL transaction.
+"""Statements on entries and writers, compiled once for the database at hand.
 
 Every move is one guarded statement: it changes the row only if the version is still the one that
-the caller has read. So no isolation stronger than READ COMMITTED is needed.
+the caller has read, and the row that comes back says whether it did. So READ COMMITTED is enough.
 """
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, case, select, update
-from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import IntegrityError
-
-from worker.adapters.sql.errors import is_unique_violation
-from worker.adapters.sql.rows import balances_of, balances_row, entry_of, entry_row
-from worker.adapters.sql.serialising import outcome_text
-from worker.adapters.sql.tables import balances, entries
-from worker.adapters.sql.timestamps import database_now
-from worker.application.ports import LostRaceError, OriginalTakenError
-from worker.domain.balances import CardBalances
-from worker.domain.card import Card
-from worker.domain.entry import Entry, StoredOutcome
-from worker.domain.operations import Operation
-from worker.domain.states import (
-    FINAL,
-    GIVES_BACK_ORIGINAL,
-    PUBLISHABLE,
-    Event,
-    State,
-    next_state,
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    Float,
+    Integer,
+    Select,
+    SmallInteger,
+    String,
+    Table,
+    TextClause,
+    and_,
+    bindparam,
+    case,
+    exists,
+    literal_column,
+    null,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import ClauseElement
+
+from worker.adapters.sql.tables import (
+    DUE,
+    FINAL_UNPUBLISHED,
+    UNPUBLISHED,
+    entries,
+    writers,
+)
+from worker.adapters.sql.timestamps import database_later, database_now
+from worker.domain.moves import NextCheck
+
+Inserts = Callable[[Table], sqlite.Insert] | Callable[[Table], postgresql.Insert]
+INSERTS: Final[Mapping[str, Inserts]] = MappingProxyType(
+    {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+)
+"""Both know ON CONFLICT, each in a class of its own."""
+ONE: Final = literal_column("1", Integer)
+JSON_ROWS: Final = MappingProxyType(
+    {"sqlite": "json_each({})", "postgresql": "json_array_elements(CAST({} AS json))"}
+)
+"""The items of a list in one parameter, as rows with a column `value`."""
+KEY: Final = tuple_(entries.c.client_id, entries.c.tran_order_no)
+BY_DATABASE: Final = ("claimed_at", "submitted_at", "decided_at", "next_check_at")
+"""The times of an entry, which only the database's clock tells."""
 
 
-def claim(connection: Connection, entry: Entry) -> tuple[Entry, bool]:
-    """Insert an entry unless its key is there; return what is stored, and whether it is new."""
-    assert entry.state is State.CLAIMED
-    inserted = connection.execute(
-        insert(entries)
-        .values(**entry_row(entry), claimed_at=database_now())
-        .on_conflict_do_nothing(index_elements=[entries.c.client_id, entries.c.tran_order_no])
-    )
-    if inserted.rowcount == 1:
-        return entry, True
-    stored = find(connection, *entry.key)
-    assert stored is not None, "entries are never deleted"
-    return stored, False
+class Statement:
+    """One statement as the driver takes it, with parameters by position.
 
+    `parameters` brings named ones into their order; what the statement has no use for stays out.
+    """
 
-def find(connection: Connection, client_id: str, tran_order_no: str) -> Entry | None:
-    """Read one entry by its key."""
-    row = connection.execute(
-        select(entries).where(
-            entries.c.client_id == client_id, entries.c.tran_order_no == tran_order_no
+    def __init__(self, text: str, names: Sequence[str]) -> None:
+        self.text = text
+        self.parameters: Callable[[Mapping[str, object]], tuple[object, ...]] = (
+            itemgetter(*names)  # gives a tuple only for two names or more
+            if len(names) > 1
+            else lambda row: tuple(row[name] for name in names)
         )
-    ).one_or_none()
-    return None if row is None else entry_of(row)
 
 
-def find_by_checkout_id(
-    connection: Connection, client_id: str, checkout_id: str
-) -> Entry | None:
-    """Read the entry whose own effect has this `checkoutId`; of several, one that SUCCEEDED."""
-    row = connection.execute(
-        select(entries)
-        .where(entries.c.client_id == client_id, entries.c.checkout_id == checkout_id)
-        .order_by(
-            case((entries.c.state == State.SUCCEEDED.value, 0), else_=1),
-            entries.c.tran_order_no,
+class Shape(NamedTuple):
+    """What kind of move a statement makes: the columns it sets, and the guards beside version."""
+
+    columns: tuple[str, ...]
+    submits: bool
+    decides: bool
+    next_check: NextCheck
+    guards_published: bool
+    takes: bool
+
+
+class Statements:
+    """What entries and writers are asked all the time; `orphan_after` is for next_check_at."""
+
+    def __init__(self, dialect: Dialect, orphan_after_seconds: float) -> None:
+        self._dialect = dialect
+        self.insert = INSERTS[dialect.name]
+        self._later = database_later(literal_column(str(float(orphan_after_seconds)), Float))
+        self._moves: dict[Shape, Statement] = {}
+        rows = JSON_ROWS[dialect.name]
+        self.claim = self._claim()
+        self.find = self._compiled(select(entries).where(_is_entry()))
+        self.find_by_checkout_id = self._compiled(_find_by_checkout_id())
+        self.why_refused = self._compiled(_why_refused())
+        self.mark = self._compiled(_mark(rows), ["published"])
+        self.lock = self._compiled(_lock(rows))
+        self.held = self._compiled(_in_partition("source", UNPUBLISHED))
+        self.held_final = self._compiled(_in_partition("final_source", FINAL_UNPUBLISHED))
+        self.due = self._compiled(_due())
+        self.again = self._compiled(_again())
+        self.now = self._compiled(select(database_now()))
+        self.register = self._counting("0")
+        self.count = self._counting("1")
+        self.counter = self._compiled(
+            select(writers.c.counter).where(writers.c.owner == _key("owner"))
         )
-        .limit(1)
-    ).one_or_none()
-    return None if row is None else entry_of(row)
 
+    def move(self, shape: Shape) -> Statement:
+        """The guarded statement of every move."""
+        if shape not in self._moves:
+            self._moves[shape] = self._move(shape)
+        return self._moves[shape]
 
-def take_over(connection: Connection, entry: Entry, owner: str) -> Entry:
-    """Give a CLAIMED entry to `owner`, or raise LostRaceError."""
-    if entry.state is not State.CLAIMED:
-        raise LostRaceError("only a CLAIMED entry can be taken over")
-    return _changed(connection, entry, {"owner": owner})
+    def _compiled(self, statement: ClauseElement, columns: Sequence[str] = ()) -> Statement:
+        compiled = statement.compile(dialect=self._dialect, column_keys=list(columns))
+        assert isinstance(compiled, SQLCompiler)
+        hidden = {name for name, value in compiled.params.items() if value is not None}
+        assert hidden <= set(columns), "a constant that nobody would give"
+        return Statement(str(compiled), compiled.positiontup or ())
 
-
-def submit(connection: Connection, entry: Entry, takes: str | None) -> Entry:
-    """Move CLAIMED to SUBMITTED and hold the original; LostRaceError, OriginalTakenError."""
-    values = {
-        "state": next_state(entry.state, Event.SUBMIT).value,
-        "attempts": entries.c.attempts + 1,
-        "submitted_at": database_now(),
-        "takes": takes,
-    }
-    if takes is None:
-        return _changed(connection, entry, values)
-    # The original's row is the lock that makes a tip and a void of it wait for each other.
-    originals = _lock_originals(connection, entry.client_id, takes)
-    try:
-        submitted = _changed(connection, entry, values)
-    except IntegrityError as error:
-        if not is_unique_violation(error):
-            raise
-        raise OriginalTakenError("another order holds the original") from None
-    # After the guarded statement: who has lost the race must hear that, not this.
-    if entry.operation is Operation.TIP:
-        _refuse_untippable(connection, entry.client_id, takes, originals)
-    return submitted
-
-
-def move(
-    connection: Connection, entry: Entry, event: Event, outcome: StoredOutcome | None
-) -> Entry:
-    """Apply an event and store its outcome; LostRaceError, IllegalTransitionError."""
-    assert event is not Event.SUBMIT, "submit() counts the attempt"
-    target = next_state(entry.state, event)
-    assert outcome is not None or target not in PUBLISHABLE, "a decision has an outcome"
-    values: dict[str, object] = {"state": target.value}
-    if target in GIVES_BACK_ORIGINAL:
-        values["takes"] = None
-    if target in FINAL:
-        values["decided_at"] = database_now()
-    if outcome is not None:
-        values["outcome"] = outcome_text(outcome)
-        values["checkout_id"] = outcome.answer.checkout_id
-    return _changed(connection, entry, values)
-
-
-def lease_left_seconds(connection: Connection, entry: Entry, lease_seconds: float) -> float:
-    """Seconds until the lease is over, negative when it is; both moments are the database's."""
-    assert entry.submitted_at is not None
-    now = connection.execute(select(database_now())).scalar_one()
-    return lease_seconds - (now - entry.submitted_at).total_seconds()
-
-
-def find_balances(connection: Connection, card: Card) -> CardBalances | None:
-    """Read what was last recorded about a card."""
-    row = connection.execute(select(balances).where(*_is_card(card))).one_or_none()
-    return None if row is None else balances_of(row)
-
-
-def record_balances(connection: Connection, recorded: CardBalances) -> None:
-    """Store the next event of a card, or raise LostRaceError."""
-    values = balances_row(recorded)
-    if recorded.sequence == 1:
-        changed = connection.execute(insert(balances).values(**values).on_conflict_do_nothing())
-    else:
-        changed = connection.execute(
-            update(balances)
-            .where(*_is_card(recorded.card), balances.c.sequence == recorded.sequence - 1)
-            .values(**values)
+    def _claim(self) -> Statement:
+        now = database_now()
+        is_submitted = bindparam("submits", type_=SmallInteger) == ONE
+        statement = (
+            self.insert(entries)
+            .values(
+                claimed_at=now,
+                submitted_at=case((is_submitted, now), else_=null()),
+                next_check_at=self._later,
+            )
+            .on_conflict_do_nothing(index_elements=["client_id", "tran_order_no"])
+            .returning(*_told())
         )
-    if changed.rowcount == 0:
-        raise LostRaceError(f"another event with sequence {recorded.sequence} may be recorded")
+        columns = [column.name for column in entries.c if column.name not in BY_DATABASE]
+        return self._compiled(statement, columns)
 
+    def _move(self, shape: Shape) -> Statement:
+        values: dict[str, Any] = {"version": entries.c.version + ONE}
+        if shape.submits:
+            values["submitted_at"] = database_now()
+        if shape.decides:
+            values["decided_at"] = database_now()
+        if shape.next_check is not NextCheck.KEEP:
+            later = shape.next_check is NextCheck.LATER
+            values["next_check_at"] = self._later if later else database_now()
+        statement = update(entries).where(_is_entry(), entries.c.version == _key("version"))
+        if shape.guards_published:
+            statement = statement.where(entries.c.published == _key("published"))
+        if shape.takes:
+            statement = statement.where(_original_is_free(), _original_is_eligible())
+        return self._compiled(statement.values(**values).returning(*_told()), shape.columns)
 
-def _changed(connection: Connection, entry: Entry, values: dict[str, Any]) -> Entry:
-    """The one guarded statement of every move."""
-    row: Row[Any] | None = connection.execute(
-        update(entries)
-        .where(
-            entries.c.client_id == entry.client_id,
-            entries.c.tran_order_no == entry.tran_order_no,
-            entries.c.version == entry.version,
+    def _counting(self, step: str) -> Statement:
+        """Move the row of a writer on by `step`, and lock it; insert it if there is none."""
+        by = literal_column(step, Integer)
+        statement = self.insert(writers).values(counter=by)
+        return self._compiled(
+            statement.on_conflict_do_update(
+                index_elements=["owner"], set_={"counter": writers.c.counter + by}
+            ).returning(writers.c.counter),
+            ["owner"],
         )
-        .values(version=entries.c.version + 1, **values)
-        .returning(*entries.c)
-    ).one_or_none()
-    if row is None:
-        raise LostRaceError(f"version {entry.version} is no longer the entry's")
-    return entry_of(row)
 
 
-def _lock_originals(connection: Connection, client_id: str, checkout_id: str) -> list[str]:
-    """Lock the entries with this `checkoutId`, if there are any, and return their states."""
-    return list(
-        connection.execute(
-            select(entries.c.state)
-            .where(entries.c.client_id == client_id, entries.c.checkout_id == checkout_id)
-            .order_by(entries.c.tran_order_no)
-            .with_for_update()
-        ).scalars()
-    )
-
-
-def _refuse_untippable(
-    connection: Connection, client_id: str, checkout_id: str, originals: list[str]
-) -> None:
-    if originals and State.SUCCEEDED.value not in originals:
-        raise OriginalTakenError("the original has not succeeded")
-    voids = connection.execute(
-        select(entries.c.tran_order_no).where(
-            entries.c.client_id == client_id,
-            entries.c.takes == checkout_id,
-            entries.c.operation == Operation.VOID.value,
-        )
-    )
-    if voids.first() is not None:
-        raise OriginalTakenError("a void holds the original")
-
-
-def _is_card(card: Card) -> tuple[Any, ...]:
+def _told() -> tuple[ColumnElement[Any], ...]:
+    """What a claim or a move tells of the row: all that only the database knows."""
     return (
-        balances.c.client_id == card.client_id,
-        balances.c.loyalty_channel == card.loyalty_channel,
-        balances.c.account_id == card.account_id,
+        entries.c.submitted_at,
+        entries.c.decided_at,
+        entries.c.next_check_at,
+        entries.c.published,
+    )
+
+
+def _key(name: str) -> Any:
+    column = writers.c.owner if name == "owner" else entries.c[name]
+    return bindparam(f"key_{name}", type_=column.type)
+
+
+def _is_entry() -> ColumnElement[bool]:
+    return and_(
+        entries.c.client_id == _key("client_id"),
+        entries.c.tran_order_no == _key("tran_order_no"),
+    )
+
+
+def _original_is_free() -> ColumnElement[bool]:
+    """Whether no other order holds the original for the same operation."""
+    holder = entries.alias("holder")
+    return ~exists().where(
+        holder.c.client_id == entries.c.client_id,
+        holder.c.takes == _key("takes"),
+        holder.c.operation == entries.c.operation,
+    )
+
+
+def _original_is_eligible() -> ColumnElement[bool]:
+    """A tip finds its payment neither voided nor, where the ledger knows it, unsuccessful."""
+    void, known, paid = (entries.alias(name) for name in ("void", "known", "paid"))
+    voided = exists().where(
+        void.c.client_id == entries.c.client_id,
+        void.c.takes == _key("takes"),
+        void.c.operation == literal_column("'VOID'", String),
+    )
+    is_known = exists().where(
+        known.c.client_id == entries.c.client_id, known.c.checkout_id == _key("takes")
+    )
+    is_paid = exists().where(
+        paid.c.client_id == entries.c.client_id,
+        paid.c.checkout_id == _key("takes"),
+        paid.c.state == literal_column("'SUCCEEDED'", String),
+    )
+    no_tip = entries.c.operation != literal_column("'TIP'", String)
+    return or_(no_tip, ~voided & (~is_known | is_paid))
+
+
+def _why_refused() -> ClauseElement:
+    return select(
+        entries.c.version,
+        case((_original_is_free(), ONE), else_=literal_column("0", Integer)),
+        case((_original_is_eligible(), ONE), else_=literal_column("0", Integer)),
+    ).where(_is_entry())
+
+
+def _find_by_checkout_id() -> ClauseElement:
+    """Of several, one that SUCCEEDED first."""
+    succeeded = entries.c.state == literal_column("'SUCCEEDED'", String)
+    return (
+        select(entries)
+        .where(
+            entries.c.client_id == _key("client_id"),
+            entries.c.checkout_id == _key("checkout_id"),
+        )
+        .order_by(
+            case((succeeded, literal_column("0", Integer)), else_=ONE), entries.c.tran_order_no
+        )
+    )
+
+
+def _mark(rows: str) -> ClauseElement:
+    published = _key("published")
+    is_final = published == literal_column("2", Integer)
+    return (
+        update(entries)
+        .where(entries.c.published < published, KEY.in_(_pairs(rows, "keys")))
+        .values(next_check_at=case((is_final, null()), else_=entries.c.next_check_at))
+    )
+
+
+def _lock(rows: str) -> ClauseElement:
+    """Lock entries, and originals by client and checkoutId, in the order of their keys."""
+    original = entries.alias("original")
+    checkout = tuple_(original.c.client_id, original.c.checkout_id)
+    keys = _pairs(rows, "keys").union(
+        select(original.c.client_id, original.c.tran_order_no).where(
+            checkout.in_(_pairs(rows, "originals"))
+        )
+    )
+    return (
+        select(ONE)
+        .select_from(entries)
+        .where(KEY.in_(keys))
+        .order_by(entries.c.client_id, entries.c.tran_order_no)
+        .with_for_update()
+    )
+
+
+def _pairs(rows: str, parameter: str) -> Select[*tuple[Any, ...]]:
+    """Read a parameter that holds pairs as JSON."""
+    values = (literal_column(f"value->>{index}", String) for index in (0, 1))
+    return select(*values).select_from(text(rows.format(f":{parameter}")))
+
+
+def _in_partition(source: str, unpublished: TextClause) -> ClauseElement:
+    return select(entries).where(
+        unpublished,
+        entries.c[f"{source}_topic_id"] == _key("source_topic_id"),
+        entries.c[f"{source}_partition"] == _key("source_partition"),
+    )
+
+
+def _due() -> ClauseElement:
+    # SKIP LOCKED: what another process is at work on needs no check now.
+    return (
+        select(entries)
+        .where(DUE, entries.c.next_check_at <= database_now())
+        .order_by(entries.c.next_check_at)
+        .limit(bindparam("limit", type_=Integer))
+        .offset(literal_column("0", Integer))
+        .with_for_update(skip_locked=True)
+    )
+
+
+def _again() -> ClauseElement:
+    seconds = bindparam("seconds", type_=Float)
+    return (
+        update(entries)
+        .where(_is_entry())
+        .values(next_check_at=database_later(seconds))
+        .returning(entries.c.next_check_at)
     )

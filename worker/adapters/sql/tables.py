@@ -1,4 +1,6 @@
-"""The ledger's tables: one row per order number, one row per card with published balances."""
+"""The ledger's tables: entries, card balances, what it says of itself, and who writes to it."""
+
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -7,6 +9,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -42,6 +45,12 @@ entries = Table(
     Column("takes", String),
     Column("request", Text, nullable=False),
     Column("outcome", Text),
+    Column("final_source_topic_id", String),
+    Column("final_source_topic", String),
+    Column("final_source_partition", Integer),
+    Column("final_source_offset", BigInteger),
+    Column("published", SmallInteger, nullable=False, server_default="0"),
+    Column("next_check_at", UtcTimestamp),
     CheckConstraint(
         f"state IN ({', '.join(repr(state.value) for state in State)})", name="entries_state"
     ),
@@ -69,6 +78,29 @@ Index(
 )
 """Not unique: PayWizard documents no uniqueness of `checkoutId`, and what it says is stored."""
 
+DUE: Final = text("published < 2")
+Index("entries_due", entries.c.next_check_at, sqlite_where=DUE, postgresql_where=DUE)
+
+UNPUBLISHED: Final = text("published = 0")
+Index(
+    "entries_source",
+    entries.c.source_topic_id,
+    entries.c.source_partition,
+    entries.c.source_offset,
+    sqlite_where=UNPUBLISHED,
+    postgresql_where=UNPUBLISHED,
+)
+
+FINAL_UNPUBLISHED: Final = text("published < 2 AND final_source_topic_id IS NOT NULL")
+Index(
+    "entries_final_source",
+    entries.c.final_source_topic_id,
+    entries.c.final_source_partition,
+    entries.c.final_source_offset,
+    sqlite_where=FINAL_UNPUBLISHED,
+    postgresql_where=FINAL_UNPUBLISHED,
+)
+
 balances = Table(
     "balances",
     metadata,
@@ -87,3 +119,24 @@ balances = Table(
     Column("timestamp", String),
 )
 """`previous`, `current` and `causes` are JSON as text; `timestamp` is PayWizard's, verbatim."""
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("ledger_id", String, nullable=False),
+    Column("default_client", String, nullable=False),
+    Column("group_id", String),
+    Column("adopted_since", UtcTimestamp),
+    Column("partitions", Text, nullable=False),
+    CheckConstraint("id = 1", name="ledger_is_one"),
+)
+"""One row, from the first start on; `partitions` is JSON as text: internal topics and counts."""
+
+writers = Table(
+    "writers",
+    metadata,
+    Column("owner", String, primary_key=True),
+    Column("counter", BigInteger, nullable=False),
+)
+"""One row per process that ever wrote: how many groups of writes are durable (P9)."""

@@ -1,0 +1,66 @@
+"""What is read from the ledger, as statements within a given SQL transaction."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from worker.adapters.sql.rows import entry_of
+from worker.adapters.sql.session import Session
+from worker.adapters.sql.timestamps import moment_from
+from worker.application.ports import Held, Mark
+from worker.domain.entry import Entry
+from worker.domain.moves import unproven
+
+
+def find(session: Session, client_id: str, tran_order_no: str) -> Entry | None:
+    """Read one entry by its key."""
+    keys = {"key_client_id": client_id, "key_tran_order_no": tran_order_no}
+    row = session.one(session.statements.find, keys)
+    return None if row is None else entry_of(row)
+
+
+def find_by_checkout_id(session: Session, client_id: str, checkout_id: str) -> Entry | None:
+    """Read the entry whose own effect has this `checkoutId`; of several, one that SUCCEEDED."""
+    keys = {"key_client_id": client_id, "key_checkout_id": checkout_id}
+    row = session.one(session.statements.find_by_checkout_id, keys)
+    return None if row is None else entry_of(row)
+
+
+def held_in(session: Session, topic_id: str, partition: int) -> Sequence[Held]:
+    """Read the outcomes of a partition's records that are not marked published."""
+    keys = {"key_source_topic_id": topic_id, "key_source_partition": partition}
+    rows = session.all(session.statements.held, keys)
+    rows += session.all(session.statements.held_final, keys)
+    entries = {entry.key: entry for entry in map(entry_of, rows)}
+    return [
+        Held(source.offset, Mark(entry.client_id, entry.tran_order_no, proves))
+        for entry in entries.values()
+        for source, proves in unproven(entry)
+        if (source.topic_id, source.partition) == (topic_id, partition)
+    ]
+
+
+def lease_left_seconds(session: Session, entry: Entry, lease_seconds: float) -> float:
+    """Seconds until the lease is over, negative when it is; both moments are the database's."""
+    assert entry.submitted_at is not None
+    row = session.one(session.statements.now, {})
+    now = moment_from(row and row[0])
+    assert now is not None
+    return lease_seconds - (now - entry.submitted_at).total_seconds()
+
+
+def take_due(session: Session, limit: int, again_seconds: float) -> Sequence[Entry]:
+    """Take entries that are due, oldest first, and make them due again that much later."""
+    taken = [entry_of(row) for row in session.all(session.statements.due, {"limit": limit})]
+    again = [
+        {
+            "key_client_id": entry.client_id,
+            "key_tran_order_no": entry.tran_order_no,
+            "seconds": again_seconds,
+        }
+        for entry in taken
+    ]
+    returned = session.each(session.statements.again, again)
+    return [
+        replace(entry, next_check_at=moment_from(row and row[0]))
+        for entry, row in zip(taken, returned, strict=True)
+    ]

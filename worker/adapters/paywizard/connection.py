@@ -13,13 +13,14 @@ from typing import Final
 
 import aiohttp
 import httpx
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 from httpx_aiohttp import AiohttpTransport
 from typing_extensions import override
 
-from worker.adapters.paywizard.errors import NothingWrittenError
 from worker.domain.replies import NotSentCause
 
 KEEPALIVE_SECONDS: Final = 4.0
@@ -31,6 +32,10 @@ class SecondRequestError(ConnectionError):
     """A request asked for a connection after it already had one: aiohttp tried to send it again."""
 
 
+class NothingWrittenError(Exception):
+    """The request was stopped before a byte of it was written; `Departure.stopped` says why."""
+
+
 @dataclass(slots=True)
 class Departure:
     """One request's way to the wire. `in_time` is asked last, when nothing but the write is left."""
@@ -38,6 +43,18 @@ class Departure:
     in_time: Callable[[], bool]
     connected: bool = False
     """A connection was given to the request: from here on bytes may have left."""
+    stopped: NotSentCause | None = None
+    """Why nothing was written, nor ever will be: whatever else happens, it was not sent."""
+
+    def may_go(self, protocol: ResponseHandler | None) -> bool:
+        """Whether the request may be written now; else it is stopped for good."""
+        if protocol is None or protocol.should_close:
+            # Closed meanwhile, or something came that nobody asked for: aiohttp would take that
+            # for the answer to this request.
+            self.stopped = NotSentCause.CONNECT
+        elif not self.in_time():
+            self.stopped = NotSentCause.TOO_LATE
+        return self.stopped is None
 
 
 _departure: ContextVar[Departure] = ContextVar("_departure")
@@ -57,8 +74,8 @@ def departing(in_time: Callable[[], bool]) -> Iterator[Departure]:
 class GatedConnector(aiohttp.TCPConnector):
     """Gives each request at most one connection, and only one on which it may be sent.
 
-    aiohttp calls `connect` before it writes a byte and writes as soon as it returns. A trace hook
-    would come at the same moment, but an error raised in one leaks the connection.
+    aiohttp calls `connect` before it writes a byte. A trace hook would come at the same moment,
+    but an error raised in one leaks the connection.
     """
 
     @override
@@ -67,21 +84,36 @@ class GatedConnector(aiohttp.TCPConnector):
     ) -> Connection:
         """Return a connection, or raise SecondRequestError or NothingWrittenError."""
         departure = _departure.get()
-        if departure.connected:
+        if departure.connected or departure.stopped:
             # aiohttp repeats idempotent methods only. A POST that it repeated could pay twice.
             raise SecondRequestError
         connection = await super().connect(req, traces, timeout)
-        protocol = connection.protocol
-        if protocol is None or protocol.should_close:
-            # Closed meanwhile, or something came that nobody asked for: aiohttp would take that
-            # for the answer to this request.
+        if not departure.may_go(connection.protocol):
             connection.close()
-            raise NothingWrittenError(NotSentCause.CONNECT)
-        if not departure.in_time():
-            connection.close()
-            raise NothingWrittenError(NotSentCause.TOO_LATE)
+            raise NothingWrittenError
         departure.connected = True
         return connection
+
+
+class GatedRequest(ClientRequest):
+    """Asks once more at the write itself.
+
+    On Python 3.11 aiohttp writes head and body together in a task of its own, a turn of the event
+    loop after the connection was had: a process that is stopped in between would send late.
+    """
+
+    @override
+    async def write_bytes(
+        self,
+        writer: AbstractStreamWriter,
+        conn: Connection,
+        content_length: int | None = None,
+    ) -> None:
+        """Write the whole request, or let its answer be a NothingWrittenError."""
+        if _departure.get().may_go(conn.protocol):
+            await super().write_bytes(writer, conn, content_length)
+        elif conn.protocol is not None:
+            conn.protocol.set_exception(NothingWrittenError())
 
 
 def open_client(
@@ -100,7 +132,10 @@ def open_client(
         # limit 0: the clients' slots bound what is open, so nothing ever waits in the pool.
         connector = GatedConnector(ssl=context, limit=0, keepalive_timeout=KEEPALIVE_SECONDS)
         return aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+            connector=connector,
+            request_class=GatedRequest,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
         )
 
     return httpx.AsyncClient(

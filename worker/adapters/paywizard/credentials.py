@@ -10,10 +10,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """One client's secrets, opaque as PayWizard handed them over, and its limit.
+    """One client's secrets, opaque as PayWizard handed them over, and its limits.
 
-    `concurrency_max` None means the limit of all clients. ValueError: a token that no header can
-    carry; the sentence names the client and shows no secret.
+    `concurrency_max` or `requests_per_second_max` None means the limit of all clients.
+    ValueError: a token that no header can carry; the sentence names the client and shows no
+    secret.
     """
 
     client_id: str
@@ -21,6 +22,7 @@ class Credential:
     jwt_token: str = field(repr=False)
     loyalty_channel: str
     concurrency_max: int | None = None
+    requests_per_second_max: float | None = None
 
     def __post_init__(self) -> None:
         if not (self.jwt_token.isascii() and self.jwt_token.isprintable()):

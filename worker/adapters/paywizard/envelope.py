@@ -15,7 +15,8 @@ BALANCES_MAX: Final = 100
 FOUR_DECIMALS: Final = Decimal("0.0001")
 """What decimal(18,4) of the schemas can hold."""
 
-INTEGER_MAX: Final = 2**31 - 1
+INTEGERS: Final = range(-(2**31), 2**31)
+"""What the schemas' int can hold."""
 
 Fields = Mapping[str, object]
 
@@ -73,7 +74,7 @@ def as_integer(value: object) -> int | None:
 
     Nor is one that the schemas' int cannot hold: a result with it could never be published.
     """
-    return value if type(value) is int and abs(value) <= INTEGER_MAX else None
+    return value if type(value) is int and value in INTEGERS else None
 
 
 def as_text(value: object, length_max: int = IDENTIFIER_LENGTH_MAX) -> str | None:
@@ -114,7 +115,8 @@ def _balance(item: object) -> Balance | None:
 def _exact(value: object) -> Decimal | None:
     """Return a JSON number as a Decimal with four decimals, or None if it cannot be one exactly."""
     number = Decimal(value) if type(value) is int else value
-    if not isinstance(number, Decimal) or abs(number) >= AMOUNT_LIMIT:
+    # Compared, not computed with: arithmetic raises on an exponent such as that of 1e9999999.
+    if not isinstance(number, Decimal) or not -AMOUNT_LIMIT < number < AMOUNT_LIMIT:
         return None
     exact = number.quantize(FOUR_DECIMALS)
     return exact if exact == number else None

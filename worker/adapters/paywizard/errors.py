@@ -30,14 +30,6 @@ NEVER_CONNECTED: Final[Mapping[type[BaseException], NotSentCause]] = MappingProx
 """Exact classes: a subclass of another release has to be thought about first."""
 
 
-class NothingWrittenError(Exception):
-    """The request was stopped before a byte of it was written."""
-
-    def __init__(self, cause: NotSentCause) -> None:
-        super().__init__(cause.value)
-        self.cause = cause
-
-
 class BodyTooLargeError(Exception):
     """The answer is larger than any answer of PayWizard."""
 
@@ -49,8 +41,6 @@ def reply_for_error(error: Exception, *, connected: bool) -> NotSent | NoAnswer:
     """
     if connected:
         return NoAnswer(doubt_for(error))
-    if isinstance(error, NothingWrittenError):
-        return NotSent(error.cause)
     cause = NEVER_CONNECTED.get(type(_origin(error)))
     return NoAnswer(doubt_for(error)) if cause is None else NotSent(cause)
 

@@ -13,13 +13,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EofStream
 from httpx_aiohttp.transport import map_aiohttp_exceptions
 
-from worker.adapters.paywizard.connection import SecondRequestError
-from worker.adapters.paywizard.errors import (
-    BodyTooLargeError,
-    NothingWrittenError,
-    doubt_for,
-    reply_for_error,
-)
+from worker.adapters.paywizard.connection import NothingWrittenError, SecondRequestError
+from worker.adapters.paywizard.errors import BodyTooLargeError, doubt_for, reply_for_error
 from worker.domain.replies import Doubt, NoAnswer, NotSent, NotSentCause
 
 PROVEN = {
@@ -80,6 +75,7 @@ OTHERS = sorted(
         *every_subclass(ssl.SSLError),
         *(asyncio.TimeoutError, asyncio.IncompleteReadError, EofStream, httpx.InvalidURL),
         *(RuntimeError, ValueError, TypeError, AssertionError, SecondRequestError),
+        NothingWrittenError,  # what our gate stopped is known from the gate alone
     }
     - set(AIOHTTP),
     key=full_name,
@@ -105,7 +101,7 @@ def test_every_other_error_is_doubt(kind: type[Exception]) -> None:
         assert isinstance(reply_for_error(error, connected=False), NoAnswer)
 
 
-@pytest.mark.parametrize("kind", [*AIOHTTP, *OTHERS, NothingWrittenError], ids=full_name)
+@pytest.mark.parametrize("kind", [*AIOHTTP, *OTHERS], ids=full_name)
 def test_nothing_is_not_sent_once_there_was_a_connection(kind: type[Exception]) -> None:
     """Not even a refused connection: it would be that of a second request."""
     assert isinstance(reply_for_error(as_raised(instance(kind)), connected=True), NoAnswer)
@@ -123,12 +119,6 @@ def test_a_connect_error_of_httpx_alone_is_doubt(kind: type[httpx.TransportError
     lost = kind("x")
     lost.__cause__ = aiohttp.ServerDisconnectedError()
     assert reply_for_error(lost, connected=False) == NoAnswer(Doubt.CONNECTION_LOST)
-
-
-@pytest.mark.parametrize("cause", list(NotSentCause))
-def test_what_our_own_gate_stopped_was_not_sent(cause: NotSentCause) -> None:
-    """The gate speaks before a byte is written."""
-    assert reply_for_error(NothingWrittenError(cause), connected=False) == NotSent(cause)
 
 
 @pytest.mark.parametrize(

@@ -15,3 +15,8 @@ class SystemClock:
 def monotonic_seconds() -> float:
     """Seconds on a clock that never goes back; for deadlines within this process."""
     return time.monotonic()
+
+
+def boottime_seconds() -> float:
+    """Seconds on a clock that also runs while the machine sleeps or the process is stopped."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

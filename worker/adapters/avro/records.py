@@ -8,7 +8,12 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-from worker.adapters.avro.frames import FrameError, decode_frame, encode_frame
+from worker.adapters.avro.frames import (
+    DecodedRecord,
+    FrameError,
+    decode_frame,
+    encode_frame,
+)
 from worker.application.ports import BadRecordError, Codec, RecordKind
 from worker.domain.balances import BalanceRefresh, CardBalances
 from worker.domain.card import Card
@@ -27,6 +32,7 @@ from worker.domain.money import Money
 from worker.domain.replies import Balance
 from worker.domain.results import Evidence, Result
 from worker.domain.states import FINAL
+from worker.domain.status_checks import Purpose, StatusCheck
 
 Fields = Mapping[str, Any]
 
@@ -38,13 +44,22 @@ class RecordCodec(Codec):
     default_client_id: str
 
     @override
-    def decode(self, kind: RecordKind, value: bytes | None) -> AnyCommand | BalanceRefresh:
+    def decode(
+        self, kind: RecordKind, value: bytes | None
+    ) -> AnyCommand | BalanceRefresh | StatusCheck:
         try:
             record = decode_frame(value, accepted=ACCEPTED[kind])
         except FrameError as error:
             raise BadRecordError(error.reason, error.field) from error
-        if kind is RecordKind.BALANCE_REFRESH:
-            return _balance_refresh(record.fields)
+        match kind:
+            case RecordKind.BALANCE_REFRESH:
+                return _balance_refresh(record.fields)
+            case RecordKind.STATUS_CHECK:
+                return _status_check(record.fields)
+            case RecordKind.COMMAND:
+                return self._command(record)
+
+    def _command(self, record: DecodedRecord) -> AnyCommand:
         return COMMANDS[record.name](record.fields, self._every_command(record.fields))
 
     @override
@@ -64,6 +79,18 @@ class RecordCodec(Codec):
                 "entryType": refresh.entry_type,
                 "tranOrderNo": refresh.cause,
                 "requestedAt": refresh.requested_at,
+            },
+        )
+
+    @override
+    def status_check(self, check: StatusCheck) -> bytes:
+        return encode_frame(
+            "paywizard.internal.StatusCheck",
+            {
+                "clientId": check.client_id,
+                "tranOrderNo": check.tran_order_no,
+                "purpose": check.purpose.value,
+                "issuedAt": check.issued_at,
             },
         )
 
@@ -163,6 +190,7 @@ ACCEPTED: Final = MappingProxyType(
     {
         RecordKind.COMMAND: frozenset(COMMANDS),
         RecordKind.BALANCE_REFRESH: frozenset({"paywizard.internal.BalanceRefresh"}),
+        RecordKind.STATUS_CHECK: frozenset({"paywizard.internal.StatusCheck"}),
     }
 )
 """Which records belong on a topic; any other is WRONG_TOPIC."""
@@ -174,6 +202,15 @@ def _balance_refresh(fields: Fields) -> BalanceRefresh:
         entry_type=fields["entryType"],
         cause=fields["tranOrderNo"],
         requested_at=fields["requestedAt"],
+    )
+
+
+def _status_check(fields: Fields) -> StatusCheck:
+    return StatusCheck(
+        client_id=fields["clientId"],
+        tran_order_no=fields["tranOrderNo"],
+        purpose=Purpose(fields["purpose"]),
+        issued_at=fields["issuedAt"],
     )
 
 

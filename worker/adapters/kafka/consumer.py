@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,8 +20,10 @@ from worker.adapters.kafka.hardened import (
     topic_id_of,
 )
 from worker.adapters.kafka.producer import FencedError
-from worker.application.ports import RecordKind, SourceRecord
+from worker.application.ports import LedgerUnavailableError, RecordKind, SourceRecord
+from worker.domain.commit_note import CommitNote, read_note
 from worker.domain.entry import Source
+from worker.domain.offset_map import OffsetMap
 from worker.observability.metrics import Metrics
 from worker.observability.watchdog import Heartbeats
 
@@ -37,6 +40,13 @@ TIMESTAMP_MS_MAX: Final = 4_102_444_800_000
 """The year 2100. A producer may write any number: beyond is no date to calculate with."""
 
 log = structlog.get_logger(__name__)
+
+
+class TopicRecreatedError(Exception):
+    """A topic was deleted and made anew under a running worker: start it again."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"Topic {topic} was deleted and made anew: start the worker again.")
 
 
 class Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python ships no types
@@ -69,21 +79,29 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python
         self._bridge.end_tenures(partitions)
 
 
+@dataclass(frozen=True, slots=True)
+class SourceTopics:
+    """The topics that are read, by full name, and the prefix that all names share."""
+
+    kinds: Mapping[str, RecordKind]
+    prefix: str
+
+
 class ConsumerThread(threading.Thread):
     """Polls until stopped; any exception is reported to the bridge and ends it."""
 
     def __init__(
         self,
         make_consumer: Callable[[], KafkaConsumer],
-        kinds: Mapping[str, RecordKind],
-        topic_prefix: str,
+        topics: SourceTopics,
+        check_note: Callable[[CommitNote], None],
         bridge: Bridge,
         metrics: Metrics,
         heartbeats: Heartbeats,
     ) -> None:
         super().__init__(name="kafka-consumer", daemon=True)
-        self._make_consumer, self._kinds = make_consumer, kinds
-        self._topic_prefix = topic_prefix
+        self._make_consumer, self._topics = make_consumer, topics
+        self._check_note = check_note
         self._bridge, self._metrics, self._heartbeats = bridge, metrics, heartbeats
         self._listener = Listener(bridge, metrics)
         self._stopping = threading.Event()
@@ -113,7 +131,7 @@ class ConsumerThread(threading.Thread):
             return
         try:
             self._listener.consumer = consumer
-            consumer.subscribe(sorted(self._kinds), listener=self._listener)
+            consumer.subscribe(sorted(self._topics.kinds), listener=self._listener)
             while not self._stopping.is_set():
                 self._poll_once(consumer)
         except kafka_errors.FencedInstanceIdError:
@@ -139,7 +157,8 @@ class ConsumerThread(threading.Thread):
         group = consumer.group_metadata()
         self._bridge.see_group(group)
         self._note_generation(group)
-        self._deliver(polled)
+        self._see_topics(consumer)
+        self._deliver(consumer, polled)
         waiting = set(consumer.assignment()) - self._bridge.membership.tenures.keys()
         if waiting and self._bridge.tenures_allowed:
             waiting -= self._begin(consumer, waiting)
@@ -154,6 +173,15 @@ class ConsumerThread(threading.Thread):
         if stable(group) and group.generation_id != self._generation:
             self._generation = group.generation_id
             self._metrics.kafka_generation_changes_total.inc()
+
+    def _see_topics(self, consumer: KafkaConsumer) -> None:
+        """Look at the topics' ids: records do not carry them. TopicRecreatedError."""
+        present = {topic: topic_id_of(consumer, topic) for topic in self._topics.kinds}
+        known = {topic: topic_id for topic, topic_id in present.items() if topic_id is not None}
+        for topic, topic_id in self._topic_ids.items():
+            if known.get(topic, topic_id) != topic_id:
+                raise TopicRecreatedError(topic)
+        self._bridge.see_topics(known)
 
     def _begin(
         self, consumer: KafkaConsumer, waiting: set[TopicPartition]
@@ -171,37 +199,57 @@ class ConsumerThread(threading.Thread):
                 # would look like another one with the same order number.
                 continue
             try:
-                offset = self._beginning(consumer, partition)
-            except (kafka_errors.KafkaTimeoutError, *AWAY):
+                read = self._beginning(consumer, partition, topic_id)
+            except (kafka_errors.KafkaTimeoutError, LedgerUnavailableError, *AWAY):
                 self._slow.add(partition)
                 break
             self._topic_ids[partition.topic] = topic_id
-            consumer.seek(partition, offset)
-            self._bridge.begin_tenure(partition)
+            consumer.seek(partition, read.committed)
+            self._bridge.begin_tenure(partition, topic_id, read)
             begun.add(partition)
         if begun:
             log.info("kafka.assigned", partitions=len(begun))
         return begun
 
-    def _beginning(self, consumer: KafkaConsumer, partition: TopicPartition) -> int:
-        """Return the committed offset, or the first one where nothing was ever committed."""
+    def _beginning(
+        self, consumer: KafkaConsumer, partition: TopicPartition, topic_id: str
+    ) -> OffsetMap:
+        """Return what is committed, or the beginning where nothing ever was.
+
+        LedgerForeignError, FutureNoteError: what is committed does not fit this worker.
+        """
         if partition in self._slow:
             # C6: after a timeout the client gives an old answer once; throw it away.
             consumer.committed(partition, timeout_ms=COMMITTED_TIMEOUT_MS)
             self._slow.discard(partition)
-        found: int | None = consumer.committed(partition, timeout_ms=COMMITTED_TIMEOUT_MS)
+        found = consumer.committed(partition, metadata=True, timeout_ms=COMMITTED_TIMEOUT_MS)
         if found is None:
             first = consumer.beginning_offsets([partition], timeout_ms=COMMITTED_TIMEOUT_MS)
-            found = first[partition]
-        return found
+            # What lies below is gone from the log, and nobody has ever completed it.
+            return OffsetMap.begin(first[partition])
+        note = read_note(found.metadata)
+        if note is None or note.topic_id != topic_id:
+            # An operator's tool, or another topic of the same name: nothing is known.
+            return OffsetMap.begin(found.offset)
+        self._check_note(note)
+        return OffsetMap.resume(found.offset, note.offset_map)
 
-    def _deliver(self, polled: Mapping[TopicPartition, list[ConsumerRecord]]) -> None:
+    def _deliver(
+        self,
+        consumer: KafkaConsumer,
+        polled: Mapping[TopicPartition, list[ConsumerRecord]],
+    ) -> None:
         """Hand over what was polled of partitions that are held; the rest comes again."""
         tenures = self._bridge.membership.tenures
         for partition, records in polled.items():
             tenure = tenures.get(partition)
-            if tenure is not None and self._fetching:
-                self._bridge.deliver([self._record(record, tenure) for record in records])
+            if tenure is None or not self._fetching:
+                continue
+            read = [self._record(record, tenure) for record in records]
+            go_on = self._bridge.deliver(partition, read)
+            if go_on is not None and go_on > records[-1].offset + 1:
+                # A complete run lies ahead: read on behind it.
+                consumer.seek(partition, go_on)
 
     def _record(self, record: ConsumerRecord, tenure: int) -> SourceRecord:
         return SourceRecord(
@@ -209,7 +257,7 @@ class ConsumerThread(threading.Thread):
                 self._topic_ids[record.topic], record.topic, record.partition, record.offset
             ),
             tenure=tenure,
-            kind=self._kinds[record.topic],
+            kind=self._topics.kinds[record.topic],
             key=record.key,
             value=record.value,
             headers=tuple((name, value or b"") for name, value in record.headers),
@@ -228,8 +276,8 @@ class ConsumerThread(threading.Thread):
         self._show(assigned, full)
 
     def _show(self, assigned: set[TopicPartition], full: set[TopicPartition]) -> None:
-        for topic in self._kinds:
-            label = topic.removeprefix(self._topic_prefix)
+        for topic in self._topics.kinds:
+            label = topic.removeprefix(self._topics.prefix)
             ours = sum(partition.topic == topic for partition in assigned)
             waiting = sum(partition.topic == topic for partition in full)
             self._metrics.kafka_assigned_partitions.labels(topic=label).set(ours)

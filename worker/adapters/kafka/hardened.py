@@ -149,7 +149,9 @@ def run_transaction(
         for future in futures:  # T1, T2: nothing in flight, nothing failed
             future.get(timeout=max(0.0, end - monotonic_seconds()))
         stage = "offsets"
-        producer.send_offsets_to_transaction(dict(offsets), group_before_offsets())
+        group = group_before_offsets()
+        if offsets:
+            producer.send_offsets_to_transaction(dict(offsets), group)
         stage = "commit"
         producer.commit_transaction()
     except DiscardedError:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
-from kafka import ConsumerGroupMetadata, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka import ConsumerGroupMetadata, KafkaProducer
 from kafka import errors as kafka_errors
 from typing_extensions import override
 
-from worker.adapters.kafka.bridge import Bridge, Completion, partition_of
+from worker.adapters.kafka.bridge import Bridge, Completion
 from worker.adapters.kafka.clients import NOTHING
 from worker.adapters.kafka.hardened import (
     DiscardedError,
@@ -58,6 +58,7 @@ class ProducerThread(threading.Thread):
         self._bridge, self._metrics, self._heartbeats = bridge, metrics, heartbeats
         self._commit_interval_seconds = commit_interval_seconds
         self._stopping = threading.Event()
+        self._failures = 0
         self._producer: KafkaProducer | None = None
         self.ready = threading.Event()
         """Set once a producer was initialised for the first time."""
@@ -82,6 +83,7 @@ class ProducerThread(threading.Thread):
         except BaseException as error:  # noqa: BLE001  # whatever ends the thread ends the worker
             self._bridge.fail(error)
         finally:
+            self._bridge.close()
             if self._producer is not None:
                 discard(self._producer)
 
@@ -117,14 +119,25 @@ class ProducerThread(threading.Thread):
                 end = monotonic_seconds() + self._commit_interval_seconds
             batch.append(completion)
             size += sum(len(output.value or b"") for output in completion.outputs)
-        return batch
+        return self._one_of(batch) if self._failures >= 2 and batch else batch
+
+    def _one_of(self, batch: list[Completion]) -> list[Completion]:
+        """Take one of what failed twice together, another each time: a bad one holds up no other."""
+        chosen = batch.pop((self._failures - 2) % len(batch))
+        for other in batch:
+            self._bridge.completions.put(other)
+        return [chosen]
 
     def _publish(self, batch: list[Completion]) -> None:
         """Publish a batch in one Kafka transaction; start over if that is not proven."""
-        held = self._still_held(batch)
+        if not self._stable_in_time(batch):
+            self._bridge.settle(batch, committed=False)
+            return
+        held, offsets = self._bridge.take(batch)
+        if gone := set(batch).difference(held):
+            self._bridge.settle(list(gone), committed=False)
         if not held:
             return
-        offsets = _offsets(held)
         records = [self._record(output) for completion in held for output in completion.outputs]
         began = monotonic_seconds()
         self._metrics.kafka_open_transaction_since_timestamp_seconds.set_to_current_time()
@@ -144,6 +157,7 @@ class ProducerThread(threading.Thread):
         finally:
             self._metrics.kafka_open_transaction_since_timestamp_seconds.set(0)
         self._observe("committed", began, held)
+        self._failures = 0
         for completion in held:
             for output in completion.outputs:
                 self._metrics.kafka_produced_records_total.labels(
@@ -151,20 +165,14 @@ class ProducerThread(threading.Thread):
                 ).inc()
         self._bridge.settle(held, committed=True)
 
-    def _still_held(self, batch: list[Completion]) -> list[Completion]:
-        """Wait for a stable membership; let go of what belongs to an ended tenure."""
-        while True:
-            membership = self._bridge.membership
-            held = [completion for completion in batch if completion.is_held(membership)]
-            if stable(membership.group) or not held:
-                break
+    def _stable_in_time(self, batch: list[Completion]) -> bool:
+        """Wait for a stable membership; False if nothing of the batch is held, or on the way out."""
+        while not stable((membership := self._bridge.membership).group):
             self._heartbeats.beat("producer")
-            if self._stopping.wait(IDLE_SECONDS):
-                held = []
-                break
-        if gone := set(batch).difference(held):
-            self._bridge.settle(list(gone), committed=False)
-        return held
+            held = any(each.is_held(membership) for each in batch)
+            if not held or self._stopping.wait(IDLE_SECONDS):
+                return False
+        return True
 
     def _group_for(self, held: Sequence[Completion]) -> ConsumerGroupMetadata:
         """Return the newest snapshot, if every partition was held without interruption."""
@@ -177,6 +185,7 @@ class ProducerThread(threading.Thread):
 
     def _start_over(self, held: Sequence[Completion], error: DiscardedError) -> None:
         """Nothing is proven: a new producer, and everything again from what is committed."""
+        self._failures += 1
         log.warning("kafka.transaction_discarded", stage=error.stage, sources=len(held))
         # First of all: nothing that was read before may be committed any more, or the records
         # of this batch would be skipped by the offsets of later ones.
@@ -203,13 +212,3 @@ class ProducerThread(threading.Thread):
             monotonic_seconds() - began
         )
         self._metrics.kafka_transaction_sources.observe(len(held))
-
-
-def _offsets(held: Sequence[Completion]) -> dict[TopicPartition, OffsetAndMetadata]:
-    """Commit behind the last record of each partition: they come in offset order."""
-    return {
-        partition_of(completion.record): OffsetAndMetadata(
-            completion.record.source.offset + 1, "", -1
-        )
-        for completion in held
-    }

@@ -5,15 +5,19 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from kafka import ConsumerGroupMetadata, TopicPartition
+from kafka import ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition
 from kafka.structs import MemberState
 
-from worker.adapters.kafka.bridge import Bridge
+from worker.adapters.kafka.bridge import Bridge, Completion
 from worker.application.ports import Output, OutputTopic, RecordKind, SourceRecord
+from worker.domain.commit_note import CommitNote, read_note
 from worker.domain.entry import Source
+from worker.domain.offset_map import OffsetMap
 
-TOPIC = "t.commands"
+TOPIC, TOPIC_ID = "t.commands", "topic-id"
 P0, P1 = TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)
+MAP_10_13 = "5.3"
+"""Of what is above offset 10: 10 and 13 are incomplete, 11, 12 and 14 complete."""
 STABLE = ConsumerGroupMetadata("group", 3, "member", "instance", MemberState.STABLE)
 REBALANCING = STABLE._replace(state=MemberState.REBALANCING)
 UNJOINED = ConsumerGroupMetadata("group")
@@ -22,7 +26,7 @@ UNJOINED = ConsumerGroupMetadata("group")
 def record(offset: int, tenure: int, partition: TopicPartition = P0) -> SourceRecord:
     """Make a record as the consumer thread does."""
     return SourceRecord(
-        source=Source("topic-id", partition.topic, partition.partition, offset),
+        source=Source(TOPIC_ID, partition.topic, partition.partition, offset),
         tenure=tenure,
         kind=RecordKind.COMMAND,
         key=None,
@@ -30,6 +34,17 @@ def record(offset: int, tenure: int, partition: TopicPartition = P0) -> SourceRe
         headers=(),
         timestamp=datetime(2026, 11, 25, tzinfo=UTC),
     )
+
+
+def note(topic_id: str, offset_map: str) -> str:
+    """Write the metadata of a commit, as a worker with a ledger does."""
+    return CommitNote("ledger-id", "owner", 7, topic_id, offset_map).text()
+
+
+def hold(bridge: Bridge, partition: TopicPartition, committed: int = 0, text: str = "") -> int:
+    """Begin a tenure where an earlier one ended, and name it."""
+    bridge.begin_tenure(partition, TOPIC_ID, OffsetMap.resume(committed, text))
+    return bridge.membership.tenures[partition]
 
 
 def answer_to(source: SourceRecord) -> Sequence[Output]:
@@ -42,13 +57,23 @@ class Listening:
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, int]] = []
-        """("record", tenure) and ("end", partition)."""
+        """("begin", partition), ("record", tenure) and ("end", partition)."""
+        self.completed_before: Callable[[int], bool] = lambda _: False
+        """What the newest tenure that began said of offsets."""
         self.records: list[SourceRecord] = []
 
     def receive(self, records: Sequence[SourceRecord]) -> None:
         """Take records over."""
         self.records += records
         self.heard += [("record", each.tenure) for each in records]
+
+    def begin_tenure(
+        self, topic_id: str, partition: int, is_complete: Callable[[int], bool]
+    ) -> None:
+        """Hear that a partition is held."""
+        assert topic_id == TOPIC_ID
+        self.heard.append(("begin", partition))
+        self.completed_before = is_complete
 
     def end_tenure(self, topic: str, partition: int) -> None:
         """Hear that a partition is gone."""
@@ -59,6 +84,36 @@ def listening(bridge: Bridge) -> Listening:
     """Set what the bridge hands records to."""
     bridge.dispatcher = dispatcher = Listening()
     return dispatcher
+
+
+async def until_told(bridge: Bridge) -> None:
+    """Let the loop do what threads have asked it to."""
+    told = asyncio.Event()
+    asyncio.get_running_loop().call_soon(told.set)
+    await told.wait()
+
+
+def handed_over(bridge: Bridge) -> list[Completion]:
+    """Take what the producer thread would take."""
+    taken = []
+    while not bridge.completions.empty():
+        taken.append(bridge.completions.get())
+    return taken
+
+
+def complete(bridge: Bridge, *records: SourceRecord) -> dict[TopicPartition, OffsetAndMetadata]:
+    """Take records as complete, and return what is to be committed then."""
+    for each in records:
+        _ = bridge.complete(each, [])
+    return bridge.take(handed_over(bridge))[1]
+
+
+def committed_by(point: OffsetAndMetadata) -> tuple[int, set[int]]:
+    """Read a committed offset and its note as the next owner does: what is incomplete."""
+    written = read_note(point.metadata)
+    assert written is not None
+    left = OffsetMap.resume(point.offset, written.offset_map)
+    return left.committed, set(left.incomplete)
 
 
 async def until(condition: Callable[[], bool], seconds_max: float = 10.0) -> None:

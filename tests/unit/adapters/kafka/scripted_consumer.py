@@ -5,11 +5,16 @@ import time
 from collections.abc import Callable, Collection
 from types import SimpleNamespace
 
-from kafka import ConsumerGroupMetadata, ConsumerRebalanceListener, TopicPartition
+from kafka import (
+    ConsumerGroupMetadata,
+    ConsumerRebalanceListener,
+    OffsetAndMetadata,
+    TopicPartition,
+)
 from kafka import errors as kafka_errors
 from kafka.consumer.fetcher import ConsumerRecord
 
-from tests.unit.adapters.kafka.records import STABLE, TOPIC
+from tests.unit.adapters.kafka.records import STABLE, TOPIC, TOPIC_ID
 
 Polled = dict[TopicPartition, list[ConsumerRecord]]
 POLL_SECONDS = 0.002
@@ -36,9 +41,14 @@ class ScriptedConsumer:
 
     def __init__(self) -> None:
         self.group: ConsumerGroupMetadata = STABLE
-        self.topic_ids: dict[str, str] = {TOPIC: "topic-id"}
+        self.topic_ids: dict[str, str] = {TOPIC: TOPIC_ID}
         self.log: dict[TopicPartition, list[ConsumerRecord]] = {}
         self.offsets: dict[TopicPartition, int] = {}
+        self.metadata: dict[TopicPartition, str] = {}
+        """What is committed beside the offsets."""
+        self.records_per_poll: int | None = None
+        self.returned: list[int] = []
+        """The offsets that polls returned, of all partitions."""
         self.unreadable: set[TopicPartition] = set()
         """Partitions whose committed offset does not come in time."""
         self.stale: dict[TopicPartition, int] = {}
@@ -93,8 +103,9 @@ class ScriptedConsumer:
             position = self._positions[partition]
             found = [each for each in self.log.get(partition, []) if each.offset >= position]
             if found:
-                polled[partition] = found
+                polled[partition] = found = found[: self.records_per_poll]
                 self._positions[partition] = found[-1].offset + 1
+                self.returned += [each.offset for each in found]
         return polled
 
     def group_metadata(self) -> ConsumerGroupMetadata:
@@ -105,11 +116,16 @@ class ScriptedConsumer:
         """Return what is assigned."""
         return set(self._positions)
 
-    def committed(self, partition: TopicPartition, timeout_ms: int) -> int | None:
-        """Read a committed offset."""
+    def committed(
+        self, partition: TopicPartition, timeout_ms: int, metadata: bool = False
+    ) -> int | OffsetAndMetadata | None:
+        """Read a committed offset, and what is written beside it."""
         if partition in self.unreadable:
             raise kafka_errors.KafkaTimeoutError
-        return self.stale.pop(partition, self.offsets.get(partition))
+        offset = self.stale.pop(partition, self.offsets.get(partition))
+        if offset is None or not metadata:
+            return offset
+        return OffsetAndMetadata(offset, self.metadata.get(partition, ""), -1)
 
     def beginning_offsets(
         self, partitions: list[TopicPartition], timeout_ms: int

@@ -17,6 +17,8 @@ class Log:
 
     records: Records = field(default_factory=list)
     offsets: dict[TopicPartition, int] = field(default_factory=dict)
+    notes: dict[TopicPartition, str] = field(default_factory=dict)
+    """The metadata beside the offsets."""
     groups: list[ConsumerGroupMetadata] = field(default_factory=list)
     """With which snapshots offsets were sent."""
     sizes: list[int] = field(default_factory=list)
@@ -100,6 +102,9 @@ class ScriptedProducer:
         self._log.records += self._sent
         self._log.offsets |= {
             partition: offset.offset for partition, offset in self._offsets.items()
+        }
+        self._log.notes |= {
+            partition: offset.metadata for partition, offset in self._offsets.items()
         }
 
 

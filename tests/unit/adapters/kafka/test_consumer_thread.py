@@ -1,107 +1,25 @@
 """The consumer thread: where partitions begin, what is delivered of them, and what ends it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
-from kafka import TopicPartition
 from kafka import errors as kafka_errors
-from typing_extensions import override
 
-from tests.instruments import unwatched_metrics
+from tests.unit.adapters.kafka.consuming import Consuming
 from tests.unit.adapters.kafka.records import (
     P0,
     P1,
     REBALANCING,
     STABLE,
     TOPIC,
-    Listening,
     answer_to,
     failure_of,
-    listening,
     until,
 )
-from tests.unit.adapters.kafka.scripted_consumer import ScriptedConsumer, kafka_record
+from tests.unit.adapters.kafka.scripted_consumer import kafka_record
 from tests.unit.adapters.kafka.scripted_producer import raising
 from worker.adapters.kafka import bridge as bridge_module
-from worker.adapters.kafka.bridge import Bridge
-from worker.adapters.kafka.consumer import ConsumerThread
 from worker.adapters.kafka.producer import FencedError
-from worker.adapters.system_clock import SystemClock, monotonic_seconds
-from worker.application.ports import RecordKind
-from worker.observability.labels import Loop
-from worker.observability.watchdog import Heartbeats
-
-
-class CountedHeartbeats(Heartbeats):
-    """Counts what the watchdog would take for progress."""
-
-    beats = 0
-
-    @override
-    def beat(self, loop: Loop) -> None:
-        self.beats += 1
-        super().beat(loop)
-
-
-class Consuming:
-    """A consumer thread on a scripted consumer, whose partitions hold offsets 10 to 12."""
-
-    def __init__(self) -> None:
-        self.bridge = Bridge()
-        self.application: Listening = listening(self.bridge)
-        self.consumer = ScriptedConsumer()
-        for partition in (P0, P1):
-            self.consumer.log[partition] = [kafka_record(at, partition) for at in (10, 11, 12)]
-        metrics = unwatched_metrics()
-        self.heartbeats = CountedHeartbeats(
-            {"consumer": 60.0},
-            monotonic=monotonic_seconds,
-            now=SystemClock().now,
-            metrics=metrics,
-        )
-        self.thread = ConsumerThread(
-            lambda: self.consumer,
-            {TOPIC: RecordKind.COMMAND},
-            "t.",
-            self.bridge,
-            metrics,
-            self.heartbeats,
-        )
-
-    def during_a_poll(self, *partitions: TopicPartition) -> None:
-        """Bring partitions during the next poll."""
-        self.consumer.todo.put(lambda: self.consumer.assign(*partitions))
-
-    def holds(self, *partitions: TopicPartition) -> bool:
-        """Whether these are held, and no others."""
-        return set(self.bridge.membership.tenures) == set(partitions)
-
-    def offsets(self, partition: TopicPartition = P0) -> list[int]:
-        """What was delivered of a partition."""
-        return [
-            each.source.offset
-            for each in self.application.records
-            if each.source.partition == partition.partition
-        ]
-
-    async def some_polls(self, count: int = 5) -> None:
-        """Let the thread poll a few times."""
-        polls = self.consumer.polls
-        await until(lambda: self.consumer.polls > polls + count)
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Run the thread, and see it end."""
-        self.thread.start()
-        try:
-            yield
-        finally:
-            self.thread.stop()
-            self.thread.join(10)
-            assert not self.thread.is_alive()
-
 
 # Where a partition begins ───────────────────────────────────────────────────────────────────
 
@@ -273,9 +191,8 @@ async def test_a_full_partition_waits_until_some_of_it_is_complete(
         await until(lambda: len(worker.offsets(P1)) == 3)
         assert len(worker.offsets()) == 3
         first = worker.application.records[0]
-        answer = worker.bridge.complete(first, answer_to(first))
-        worker.bridge.settle([worker.bridge.completions.get()], committed=True)
-        assert await answer
+        _ = worker.bridge.complete(first, answer_to(first))
+        worker.bridge.take([worker.bridge.completions.get()])
         await until(lambda: worker.offsets() == [10, 11, 12, 13])
 
 

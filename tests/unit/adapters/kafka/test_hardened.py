@@ -38,6 +38,19 @@ def test_records_and_offsets_become_visible_together() -> None:
     assert (log.records, log.offsets) == ([RECORD], {P0: 8})
 
 
+def test_without_offsets_none_are_sent_but_the_snapshot_is_looked_at() -> None:
+    """Outputs of no record move nothing, but only a member may publish them."""
+    log, looked = Log(), []
+
+    def look() -> ConsumerGroupMetadata:
+        looked.append(True)
+        return STABLE
+
+    run_transaction(log.make_producer(), [RECORD], {}, look, 30.0)
+    assert (log.records, log.offsets, log.groups) == ([RECORD], {}, [])
+    assert looked == [True]
+
+
 @pytest.mark.parametrize(
     ("step", "stage"),
     [

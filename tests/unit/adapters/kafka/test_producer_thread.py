@@ -1,94 +1,31 @@
 """The producer thread: what it puts in one Kafka transaction, and what it does when one is not proven."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
-from kafka import TopicPartition
 from kafka import errors as kafka_errors
-from prometheus_client import CollectorRegistry
 
+from tests.unit.adapters.kafka.publishing import Publishing
 from tests.unit.adapters.kafka.records import (
     P0,
     P1,
     REBALANCING,
     STABLE,
-    answer_to,
     failure_of,
-    listening,
-    record,
+    hold,
     until,
 )
-from tests.unit.adapters.kafka.scripted_producer import Log, raising
+from tests.unit.adapters.kafka.scripted_producer import raising
 from worker.adapters.kafka import producer as producer_module
-from worker.adapters.kafka.bridge import Bridge
 from worker.adapters.kafka.clients import NOTHING, ValueSerializer
-from worker.adapters.kafka.producer import FencedError, ProducerThread
-from worker.adapters.system_clock import SystemClock, monotonic_seconds
+from worker.adapters.kafka.producer import FencedError
 from worker.application.ports import Output, OutputTopic
-from worker.observability.metrics import Metrics
-from worker.observability.watchdog import Heartbeats
-
-COMMIT_INTERVAL_SECONDS = 0.03
-TOPICS = {topic: f"t.{topic}" for topic in OutputTopic}
 
 
 @pytest.fixture(autouse=True)
 def _no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the thread look often whether it is to end."""
     monkeypatch.setattr(producer_module, "IDLE_SECONDS", 0.02)
-
-
-class Publishing:
-    """A stable member that holds two partitions, and its producer thread."""
-
-    def __init__(self, **on: Callable[[], object]) -> None:
-        self.log, self.bridge = Log(on=on), Bridge()
-        self.application = listening(self.bridge)
-        self.bridge.see_group(STABLE)
-        self.tenures = {
-            partition: self.bridge.begin_tenure(partition) for partition in (P0, P1)
-        }
-        self.registry = CollectorRegistry()
-        metrics = Metrics(self.registry, clients=(), topics=(), version="0", revision="0")
-        self.thread = ProducerThread(
-            self.log.make_producer,
-            TOPICS,
-            self.bridge,
-            metrics,
-            Heartbeats(
-                {"producer": 60.0},
-                monotonic=monotonic_seconds,
-                now=SystemClock().now,
-                metrics=metrics,
-            ),
-            COMMIT_INTERVAL_SECONDS,
-        )
-
-    def complete(self, offset: int, partition: TopicPartition = P0) -> "asyncio.Future[bool]":
-        """Hand a record over, with one output."""
-        source = record(offset, self.tenures[partition], partition)
-        return asyncio.ensure_future(self.bridge.complete(source, answer_to(source)))
-
-    def values(self) -> list[bytes]:
-        """What readers see."""
-        return [sent["value"] for sent in self.log.records]
-
-    def count(self, what: str, **labels: str) -> float | None:
-        """What a counter of Kafka says."""
-        return self.registry.get_sample_value(f"paywizard_worker_kafka_{what}_total", labels)
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Run the thread, and see it end."""
-        self.thread.start()
-        try:
-            yield
-        finally:
-            self.thread.stop()
-            self.thread.join(10)
-            assert not self.thread.is_alive()
 
 
 # What is in one Kafka transaction ───────────────────────────────────────────────────────────
@@ -136,13 +73,57 @@ async def test_a_kafka_transaction_takes_no_more_once_it_is_large(
     assert worker.log.sizes == [1, 1, 1]
 
 
-async def test_offsets_lie_behind_the_last_record_of_each_partition() -> None:
+async def test_offsets_lie_behind_what_is_complete_of_each_partition() -> None:
     """A restart begins with the first record that is not complete."""
     worker = Publishing()
     answers = [worker.complete(5), worker.complete(2, P1), worker.complete(6)]
     with worker.running():
         assert all(await asyncio.gather(*answers))
+    assert (worker.committed(P0), worker.committed(P1)) == ((7, set()), (3, set()))
     assert worker.log.offsets == {P0: 7, P1: 3}
+
+
+async def test_what_completes_out_of_order_is_committed_with_what_is_still_open() -> None:
+    """P3 and P7: a straggler holds up nobody, and is what a restart begins with."""
+    worker = Publishing()
+    for offset in range(4):
+        worker.read(offset)
+    with worker.running():
+        answers = [worker.complete(offset) for offset in (3, 1)]
+        assert all(await asyncio.gather(*answers))
+        assert worker.committed() == (0, {0, 2})
+        assert await worker.complete(0)
+        assert worker.committed() == (2, {2})
+        assert await worker.complete(2)
+    assert worker.values() == [b"3", b"1", b"0", b"2"]
+    assert worker.committed() == (4, set())
+
+
+async def test_outputs_of_no_record_are_published_without_offsets() -> None:
+    """The due task's StatusChecks move nothing, whatever partitions are held."""
+    worker = Publishing()
+    worker.bridge.end_all_tenures()
+    output = Output(OutputTopic.STATUS_CHECKS, b"key", b"check")
+    with worker.running():
+        assert await worker.bridge.emit((output,))
+    assert worker.values() == [b"check"]
+    assert worker.log.records[0]["topic"] == "t.internal.status-checks"
+    assert (worker.log.offsets, worker.log.groups) == ({}, [])
+
+
+async def test_outputs_of_no_record_share_the_kafka_transaction_of_others() -> None:
+    """If it is not proven they are lost with it, and whoever waits learns of it."""
+    worker = Publishing(commit=raising(kafka_errors.KafkaTimeoutError()))
+    output = Output(OutputTopic.STATUS_CHECKS, b"key", b"check")
+    lost = [worker.complete(0), asyncio.ensure_future(worker.bridge.emit((output,)))]
+    with worker.running():
+        assert await asyncio.gather(*lost) == [False, False]
+        await until(lambda: worker.bridge.tenures_allowed)
+        worker.hold_again(P0)
+        again = [worker.complete(0), asyncio.ensure_future(worker.bridge.emit((output,)))]
+        assert await asyncio.gather(*again) == [True, True]
+    assert worker.values() == [b"0", b"check"]
+    assert worker.log.sizes == [2]
 
 
 async def test_an_output_goes_to_its_topic_as_it_is() -> None:
@@ -150,7 +131,7 @@ async def test_an_output_goes_to_its_topic_as_it_is() -> None:
     worker = Publishing()
     output = Output(OutputTopic.DEAD_LETTERS, b"key", b"value", (("dlq.reason", b"INVALID"),))
     with worker.running():
-        assert await worker.bridge.complete(record(0, worker.tenures[P0]), (output,))
+        assert await worker.bridge.complete(worker.read(0), (output,))
     assert worker.log.records == [
         {
             "topic": "t.dead-letters",
@@ -166,7 +147,7 @@ async def test_an_output_without_key_and_value_can_be_sent() -> None:
     worker = Publishing()
     output = Output(OutputTopic.DEAD_LETTERS, None, None)
     with worker.running():
-        assert await worker.bridge.complete(record(0, worker.tenures[P0]), (output,))
+        assert await worker.bridge.complete(worker.read(0), (output,))
     assert worker.values() == [NOTHING]
     assert ValueSerializer().serialize("t", [], NOTHING) is None
     assert ValueSerializer().serialize("t", [], b"value") == b"value"
@@ -202,7 +183,7 @@ async def test_a_returned_partition_does_not_bring_back_an_ended_tenure() -> Non
 
     def lose_and_regain() -> None:
         worker.bridge.end_tenures([P0])
-        worker.bridge.begin_tenure(P0)
+        hold(worker.bridge, P0)
 
     worker.log.on["ack"] = lose_and_regain
     answer = worker.complete(0)
@@ -248,12 +229,30 @@ async def test_after_any_error_everything_begins_anew(step: str) -> None:
         later = [worker.complete(1), worker.complete(1, P1)]
         assert await asyncio.gather(*later) == [False, False]
         await until(lambda: worker.bridge.tenures_allowed)
-        worker.tenures[P0] = worker.bridge.begin_tenure(P0)
+        worker.hold_again(P0)
         assert await worker.complete(0)
     assert worker.values() == [b"0"]
     assert worker.log.offsets == {P0: 1}
     assert [producer.is_stopped for producer in worker.log.producers] == [True, True]
-    assert sorted(worker.application.heard) == [("end", 0), ("end", 1)]
+    ends = [partition for what, partition in worker.application.heard if what == "end"]
+    assert sorted(ends) == [0, 1]
+
+
+async def test_what_failed_twice_together_is_tried_one_by_one() -> None:
+    """Something that cannot be written must not hold up the others for good."""
+    worker = Publishing()
+    with worker.running():
+        for _ in range(2):
+            worker.log.on["commit"] = raising(kafka_errors.KafkaTimeoutError())
+            answers = [worker.complete(offset) for offset in range(3)]
+            assert await asyncio.gather(*answers) == [False, False, False]
+            await until(lambda: worker.bridge.tenures_allowed)
+            worker.hold_again(P0)
+        answers = [worker.complete(offset) for offset in range(3)]
+        assert await asyncio.gather(*answers) == [True, True, True]
+    assert worker.log.sizes == [1, 2]  # and together again once something was written
+    assert worker.values() == [b"0", b"1", b"2"]
+    assert worker.committed() == (3, set())
 
 
 async def test_tenures_begin_again_only_once_the_next_producer_is_initialised() -> None:
@@ -314,6 +313,18 @@ async def test_a_producer_that_cannot_be_initialised_ends_the_thread(error: Exce
     assert not worker.thread.ready.is_set()
 
 
+async def test_nothing_waits_for_a_thread_that_has_failed() -> None:
+    """Neither what it left undone nor what comes later: the worker can end at once."""
+    worker = Publishing(init=raising(OSError("no brokers")))
+    answer = worker.complete(0)
+    with worker.running():
+        with pytest.raises(OSError, match="no brokers"):
+            await failure_of(worker.bridge)
+        await until(lambda: not worker.thread.is_alive())
+        async with asyncio.timeout(10):
+            assert not any(await asyncio.gather(answer, worker.complete(1)))
+
+
 # The end ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -343,7 +354,7 @@ async def test_counts_tell_committed_from_discarded() -> None:
     with worker.running():
         assert not await answer
         await until(lambda: worker.bridge.tenures_allowed)
-        worker.tenures[P0] = worker.bridge.begin_tenure(P0)
+        worker.hold_again(P0)
         assert await worker.complete(0)
     assert worker.count("transactions", result="committed") == 1
     assert worker.count("transactions", result="discarded") == 1

@@ -10,7 +10,7 @@ MADE_FOR := $(shell $(BIN)/python -c 'print(open("$(READY)").read().strip())' 2>
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format lock lock-check venv services lint clean
+.PHONY: help demo test check simulate bench format lock lock-check venv services lint clean
 
 help: ## Say what there is
 	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r target what; do \
@@ -24,6 +24,12 @@ test: lint lock-check services ## Check everything: what `make check` does, and 
 
 check: lint ## Format, lint, types, imports, unit and fake-backed tests: no services, under a minute
 	$(BIN)/pytest -m "not integration and not e2e" $(wildcard tests/unit tests/contract)
+
+simulate: $(READY) ## Crash the application at every step, in virtual time; SEEDS=10000 more runs are drawn
+	$(BIN)/python -m tests.simulation --sweeps --seeds $(or $(SEEDS),10000)
+
+bench: $(READY) ## Measure speed on this machine; figures, not tests
+	$(BIN)/python -m ops.bench.bench_ledger
 
 format: $(READY) ## Format the code and sort its imports
 	$(BIN)/ruff check --fix-only --quiet .

@@ -1,0 +1,286 @@
+"""The promises, checked against PayWizard's book and the committed topics after a run."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Final
+
+from tests.simulation.application import CLIENT, CODEC, at
+from tests.simulation.paywizard import Asked
+from tests.simulation.world import Sent, World
+from worker.adapters.avro.frames import decode_frame
+from worker.application.ports import BadRecordError, OutputTopic, RecordKind
+from worker.domain.card import Card
+from worker.domain.commands import Command, OnOriginal, fingerprint
+from worker.domain.states import State
+
+NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:paywizard-worker")
+REPLAYED: Final = ("replayed", b"true")
+OPEN: Final = ("PENDING", "IN_DOUBT")
+Fields = Mapping[str, Any]
+Place = tuple[str, int, int]
+
+
+def event_id(number: str, ordinal: str) -> str:
+    """The id of a result, as interface.md has it."""
+    return str(uuid.uuid5(NAMESPACE, f"{CLIENT}\n{number}\n{ordinal}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """When a command was asked for; times in seconds."""
+
+    number: str
+    sender: str
+    offset: int
+    began: float
+    ended: float
+    keeps_place: bool
+    """Whether it never waits aside for an original."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Reads what there is at the end of a run; `faults` lists what breaks a promise."""
+
+    world: World
+
+    @cached_property
+    def commands(self) -> Mapping[Place, Command]:
+        """What was sent and can be read, by where it stands."""
+        found: dict[Place, Command] = {}
+        for sent in self.world.sent:
+            try:
+                command = CODEC.decode(RecordKind.COMMAND, sent.sending.value)
+            except BadRecordError:
+                continue
+            assert isinstance(command, Command)
+            found[_place(sent)] = command
+        return found
+
+    @cached_property
+    def results(self) -> Mapping[str, Sequence[Fields]]:
+        """The committed results of each order number, in their order; not what is replayed."""
+        return self._results(replayed=False)
+
+    def _results(self, *, replayed: bool) -> Mapping[str, Sequence[Fields]]:
+        found: dict[str, list[Fields]] = defaultdict(list)
+        for record in self.world.kafka.published(OutputTopic.RESULTS):
+            if (REPLAYED in record.headers) is replayed:
+                fields = decode_frame(record.value).fields
+                found[str(fields["tranOrderNo"])].append(fields)
+        return found
+
+    @cached_property
+    def asked(self) -> Mapping[str, Sequence[Asked]]:
+        """What PayWizard was asked for each order number; not what provably does not count."""
+        found: dict[str, list[Asked]] = defaultdict(list)
+        for asked in self.world.paywizard.book:
+            if not asked.turned_away:
+                found[asked.command.tran_order_no].append(asked)
+        return found
+
+    @cached_property
+    def winners(self) -> Mapping[str, Place]:
+        """The record that each order number was executed for, as its results say.
+
+        The results of an orphan name the check that took its record's place: they tell nothing.
+        """
+        named = {number: _source(results[0]) for number, results in self.results.items()}
+        return {number: place for number, place in named.items() if place in self.commands}
+
+    def faults(self) -> list[str]:
+        """List every broken promise; with an older copy of the ledger only P9 can be kept."""
+        if self.world.workers_before_restoring is not None:
+            return list(self._older_copy(self.world.workers_before_restoring))
+        checks = (
+            self._one_effect,
+            self._durable_before_leaving,
+            self._one_outcome,
+            self._replays,
+            self._dead_letters,
+            self._truth,
+            self._one_content,
+            self._card_order,
+            self._never_late,
+            self._balances,
+        )
+        return [fault for check in checks for fault in check()]
+
+    def _older_copy(self, workers_before: int) -> Iterator[str]:
+        """What no committed note names cannot be seen; what one names must be."""
+        for worker in self.world.workers[workers_before:]:
+            if worker.identity is not None and self.world.has_lost_commits():
+                yield f"P9: {worker.owner} accepted an older copy of the ledger"
+
+    def _numbers(self) -> Sequence[str]:
+        return sorted({command.tran_order_no for command in self.commands.values()})
+
+    def _one_effect(self) -> Iterator[str]:
+        for number, asked in self.asked.items():
+            if len(asked) > 1:
+                yield f"P1: PayWizard was asked {len(asked)} times to execute {number}"
+
+    def _durable_before_leaving(self) -> Iterator[str]:
+        for asked in self.world.paywizard.book:
+            if asked.state is not State.SUBMITTED:
+                number = asked.command.tran_order_no
+                yield f"P1: {number} left while the ledger said {asked.state}"
+
+    def _one_outcome(self) -> Iterator[str]:
+        for number in self._numbers():
+            results = self.results.get(number, ())
+            ids = [result["eventId"] for result in results]
+            first, final = event_id(number, "first"), event_id(number, "final")
+            if self._was_skipped(number) or (self.world.skipped and ids == [first, first]):
+                continue
+            if ids.count(first) != 1:
+                promise = "P3" if not ids else "P2"
+                yield f"{promise}: {number} has {ids.count(first)} first outcomes"
+            elif ids.count(final) > 1 or set(ids) - {first, final} or ids[0] != first:
+                yield f"P2: {number} has the outcomes {[it['status'] for it in results]}"
+            elif len(ids) == 2 and results[0]["status"] not in OPEN:
+                yield f"P2: {number} was decided twice"
+            elif results[0]["status"] in OPEN and len(ids) == 1 and self._is_decided(number):
+                yield f"P2: the final outcome of {number} was never published"
+
+    def _replays(self) -> Iterator[str]:
+        """A duplicate is told again what was told before, and nothing else."""
+        for number, again in self._results(replayed=True).items():
+            told = {(it["eventId"], it["status"]) for it in self.results.get(number, ())}
+            if not {(it["eventId"], it["status"]) for it in again} <= told:
+                yield f"P2: a duplicate of {number} was told something new"
+
+    def _was_skipped(self, number: str) -> bool:
+        """Whether an operator skipped its record before anybody saw it."""
+        return self.world.skipped and (CLIENT, number) not in self.world.store.entries
+
+    def _is_decided(self, number: str) -> bool:
+        state = self.world.store.entries[CLIENT, number].state
+        return state in (State.SUCCEEDED, State.DECLINED, State.NOT_EXECUTED)
+
+    def _dead_letters(self) -> Iterator[str]:
+        letters: dict[Place, list[str]] = defaultdict(list)
+        for record in self.world.kafka.published(OutputTopic.DEAD_LETTERS):
+            headers = {name: value.decode() for name, value in record.headers}
+            letters[_original(headers)].append(headers["dlq.reason"])
+        for sent in self.world.sent:
+            place = _place(sent)
+            reasons = letters.get(place, [])
+            if place not in self.commands:
+                if len(reasons) != 1:
+                    yield f"P2: the bad record {place} has the dead letters {reasons}"
+            elif reasons != (["CONFLICT"] if self._is_conflict(place) else []):
+                yield f"P5: {place} has the dead letters {reasons}"
+
+    def _is_conflict(self, place: Place) -> bool:
+        command = self.commands[place]
+        winner = self.winners.get(command.tran_order_no)
+        if winner is None:
+            return False
+        return fingerprint(command) != fingerprint(self.commands[winner])
+
+    def _truth(self) -> Iterator[str]:
+        for number, results in self.results.items():
+            status = results[-1]["status"]
+            effects = sum(asked.effect for asked in self.asked.get(number, ()))
+            expected = {
+                "SUCCEEDED": {0 if results[-1]["operation"] == "INQUIRY" else 1},
+                "DECLINED": {0},
+                "NOT_EXECUTED": {0},
+            }
+            if effects not in expected.get(status, {0, 1}):
+                yield f"P4: {number} is said to be {status} and had {effects} effects"
+
+    def _one_content(self) -> Iterator[str]:
+        for number, asked in self.asked.items():
+            winner = self.winners.get(number)
+            if winner is not None and fingerprint(asked[0].command) != fingerprint(
+                self.commands[winner]
+            ):
+                yield f"P5: {number} was executed with other content than its result says"
+
+    def _card_order(self) -> Iterator[str]:
+        """Per card and partition one at a time; and in order, but for voids and tips."""
+        lines: dict[tuple[Card | None, str, int], list[Run]] = defaultdict(list)
+        for number, requests in self.asked.items():
+            if number in self.winners:
+                topic, partition, offset = self.winners[number]
+                for asked in requests:
+                    lines[asked.card, topic, partition].append(self._run(asked, offset))
+        for runs in lines.values():
+            runs.sort(key=lambda run: (run.began, run.ended))
+            for before, after in pairwise(runs):
+                # A process that does not know yet that it was replaced may let a void take its
+                # turn there, while another command has the turn at the new owner.
+                apart = before.sender != after.sender
+                waited = not (before.keeps_place and after.keeps_place)
+                if after.began < before.ended and not (apart and waited):
+                    yield f"P6: {before.number} and {after.number} of a card ran at once"
+            in_order = [run for run in runs if run.keeps_place]
+            if in_order != sorted(in_order, key=lambda run: run.offset):
+                yield f"P6: a card's commands ran as {[run.number for run in in_order]}"
+
+    def _run(self, asked: Asked, offset: int) -> "Run":
+        longest = asked.left_at + self.world.limits.call_deadline_seconds
+        ended = asked.left_at if asked.ended_at is None else min(asked.ended_at, longest)
+        keeps_place = not isinstance(asked.command, OnOriginal)
+        number = asked.command.tran_order_no
+        return Run(number, asked.sender, offset, asked.left_at, ended, keeps_place)
+
+    def _never_late(self) -> Iterator[str]:
+        """By the sender's own clock nothing leaves that has expired."""
+        for asked in self.world.paywizard.book:
+            expires_at = asked.command.expires_at
+            now = at(asked.left_at) + self.world.skew_of(asked.sender.partition(".")[0])
+            if expires_at is not None and expires_at <= now:
+                yield f"P8: {asked.command.tran_order_no} was sent after it had expired"
+
+    def _balances(self) -> Iterator[str]:
+        if self.world.network.counts["stalls"] or self.world.skipped:
+            # A stopped process may record balances for a refresh that is complete by then: the
+            # event is never published. Closed only by the mark on `balances` (design.md 7).
+            return
+        cards: dict[str, list[Fields]] = defaultdict(list)
+        for record in self.world.kafka.published(OutputTopic.BALANCE_CHANGES):
+            fields = decode_frame(record.value).fields
+            cards[str(fields["accountId"])].append(fields)
+        for account, events in cards.items():
+            sequences = [event["sequence"] for event in events]
+            if sequences != list(range(1, len(events) + 1)):
+                yield f"P7: the events of a card have the numbers {sequences}"
+                continue
+            held: dict[str, object] = {}
+            for event in events:
+                for change in event["changes"]:
+                    if change["before"] != held.get(change["valueCode"]):
+                        yield f"P7: event {event['sequence']} of a card does not continue"
+                    held[change["valueCode"]] = change["after"]
+            yield from self._newest_balances(account, held)
+
+    def _newest_balances(self, account: str, held: Mapping[str, object]) -> Iterator[str]:
+        """The last event is true, unless a lost answer or an open order may hide a change."""
+        lost = any(name.startswith("paywizard ") for name in self.world.network.counts)
+        still_open = any(results[-1]["status"] in OPEN for results in self.results.values())
+        for card, balances in self.world.paywizard.cards.items():
+            if card.account_id == account and not (lost or still_open) and held != balances:
+                yield f"P7: a card has {balances}, its last event says {held}"
+
+
+def _source(result: Fields) -> Place:
+    source = result["source"]
+    return source["topic"], source["partition"], source["offset"]
+
+
+def _original(headers: Mapping[str, str]) -> Place:
+    topic, partition, offset = (
+        headers[f"dlq.original.{name}"] for name in ("topic", "partition", "offset")
+    )
+    return topic, int(partition), int(offset)
+
+
+def _place(sent: Sent) -> Place:
+    return sent.sending.topic, sent.sending.partition, sent.record.offset

@@ -1,0 +1,152 @@
+"""The ledger across a network: connections are lost, answers too, before and after the effect."""
+
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from tests.fakes.ledger import FakeLedger
+from tests.simulation.coverage import arrow
+from tests.simulation.loop import ProcessLoop
+from tests.simulation.network import LostError, Network, RefusedError
+from worker.application.ports import Held, LedgerUnavailableError, Mark
+from worker.domain.balances import CardBalances
+from worker.domain.card import Card
+from worker.domain.commit_note import CommitNote
+from worker.domain.entry import Entry, Source, StoredOutcome
+from worker.domain.identity import Affiliation, Committed, Identity
+from worker.domain.states import Event
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerOverNetwork:
+    """The Ledger port over the fake that passes the ledger's contract suite."""
+
+    ledger: FakeLedger
+    loop: ProcessLoop
+    network: Network
+    arrows: Counter[str]
+    """Counts every move that took effect."""
+
+    @property
+    def counter(self) -> int:
+        """How many groups of writes of this process are durable."""
+        return self.ledger.counter
+
+    async def claim(self, entry: Entry, *, submit: bool = False) -> tuple[Entry, bool]:
+        """Insert an entry unless its key is there."""
+
+        def claim() -> tuple[Entry, bool]:
+            stored, new = at_once(self.ledger.claim(entry, submit=submit))
+            if new:
+                self.arrows[f"new → {stored.state}"] += 1
+            return stored, new
+
+        return await self._effect("claim", claim)
+
+    async def find(self, client_id: str, tran_order_no: str) -> Entry | None:
+        """Read one entry by its key."""
+        return await self._call("find", lambda: self.ledger.find(client_id, tran_order_no))
+
+    async def find_by_checkout_id(self, client_id: str, checkout_id: str) -> Entry | None:
+        """Read the entry whose own effect has this id."""
+        return await self._call(
+            "find", lambda: self.ledger.find_by_checkout_id(client_id, checkout_id)
+        )
+
+    async def take_over(self, entry: Entry) -> Entry:
+        """Make this process the owner of a CLAIMED entry."""
+        return await self._call("take_over", lambda: self.ledger.take_over(entry))
+
+    async def submit(self, entry: Entry, takes: str | None = None) -> Entry:
+        """Move CLAIMED to SUBMITTED."""
+
+        def submit() -> Entry:
+            moved = at_once(self.ledger.submit(entry, takes))
+            self._note(entry, Event.SUBMIT, moved)
+            return moved
+
+        return await self._effect("submit", submit)
+
+    async def move(
+        self,
+        entry: Entry,
+        event: Event,
+        outcome: StoredOutcome | None = None,
+        final_source: Source | None = None,
+    ) -> Entry:
+        """Apply an event."""
+
+        def move() -> Entry:
+            moved = at_once(self.ledger.move(entry, event, outcome, final_source))
+            self._note(entry, event, moved)
+            return moved
+
+        return await self._effect("move", move)
+
+    async def take_final(self, entry: Entry, source: Source) -> Entry:
+        """Set the final source."""
+        return await self._call("take_final", lambda: self.ledger.take_final(entry, source))
+
+    async def take_orphan(self, entry: Entry, source: Source) -> Entry:
+        """Take the place of lost records."""
+        return await self._call("take_orphan", lambda: self.ledger.take_orphan(entry, source))
+
+    async def mark_published(self, marks: Sequence[Mark]) -> None:
+        """Note outcomes as published."""
+        await self._call("mark", lambda: self.ledger.mark_published(marks))
+
+    async def held_in(self, topic_id: str, partition: int) -> Sequence[Held]:
+        """Read what waits for its proof."""
+        return await self._call("held_in", lambda: self.ledger.held_in(topic_id, partition))
+
+    async def due(self, limit: int, again_seconds: float) -> Sequence[Entry]:
+        """Take entries that are due."""
+        return await self._call("due", lambda: self.ledger.due(limit, again_seconds))
+
+    async def lease_left_seconds(self, entry: Entry, lease_seconds: float) -> float:
+        """Read how long a lease still runs."""
+        return await self._call(
+            "lease", lambda: self.ledger.lease_left_seconds(entry, lease_seconds)
+        )
+
+    async def balances_of(self, card: Card) -> CardBalances | None:
+        """Read what was last recorded about a card."""
+        return await self._call("balances", lambda: self.ledger.balances_of(card))
+
+    async def record_balances(self, balances: CardBalances) -> None:
+        """Store what is to be published next."""
+        await self._call("record", lambda: self.ledger.record_balances(balances))
+
+    def _note(self, before: Entry, event: Event, after: Entry) -> None:
+        self.arrows[arrow(before.state, event, after.state)] += 1
+
+    async def bind(self, to: Affiliation, committed: Committed) -> Identity:
+        """Tie the ledger to the group, or see that it is the group's own."""
+        return await self._call("bind", lambda: self.ledger.bind(to, committed))
+
+    async def verify(self, notes: Sequence[CommitNote]) -> None:
+        """See that the ledger has all that these notes name."""
+        await self._call("verify", lambda: self.ledger.verify(notes))
+
+    async def _call(self, what: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return await self._effect(what, lambda: at_once(ask()))
+
+    async def _effect(self, what: str, effect: Callable[[], T]) -> T:
+        try:
+            return await self.network.call(self.loop, f"ledger.{what}", effect)
+        except (LostError, RefusedError) as error:
+            raise LedgerUnavailableError from error
+
+
+def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run what only lets others go first, and never waits for them, in one go."""
+    while True:
+        try:
+            waits_for = coroutine.send(None)
+        except StopIteration as ended:
+            result: T = ended.value
+            return result
+        assert waits_for is None, "a service never waits for its clients"

@@ -1,0 +1,180 @@
+"""Every I/O step of every process: numbered, delayed, lost, and where a process may die."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+from typing import Protocol, TypeVar
+
+from tests.simulation.loop import ProcessLoop, VirtualTime
+
+T = TypeVar("T")
+
+
+class RefusedError(Exception):
+    """The service was never reached: proven that nothing happened."""
+
+
+class LostError(Exception):
+    """The connection was lost: whether the request had its effect, or will, is unknown."""
+
+
+class Fault(Enum):
+    """What may become of one request."""
+
+    NONE = auto()
+    REFUSED = auto()
+    """Never connected."""
+    REQUEST_LOST = auto()
+    """No effect; the caller cannot know."""
+    ANSWER_LOST = auto()
+    """The effect happened; the caller cannot know."""
+    LATE = auto()
+    """The effect happens long after the caller gave the request up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """How long a request and its answer take, and what becomes of them."""
+
+    request_seconds: float
+    answer_seconds: float
+    fault: Fault = Fault.NONE
+    late_seconds: float = 0.0
+    """How long after its loss was noticed a LATE request has its effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """SIGKILL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """SIGSTOP, and SIGCONT after `seconds`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Terminate:
+    """SIGTERM."""
+
+
+Trouble = Crash | Stall | Terminate
+
+
+class Plan(Protocol):
+    """What befalls processes and requests in one run."""
+
+    def trouble_at(self, step: int, what: str) -> Trouble | None:
+        """Say what befalls the process that is at this step."""
+        ...
+
+    def fate(self, what: str, now: float) -> Fate:
+        """Say what becomes of a request."""
+        ...
+
+
+class Network:
+    """Carries requests between processes and the fakes of the world.
+
+    A request has two steps: before it leaves, and when its effect has happened but nobody knows
+    it yet. Between them a process does nothing that anybody else could see.
+    """
+
+    def __init__(self, virtual: VirtualTime, plan: Plan) -> None:
+        self.plan = plan
+        self.steps = 0
+        self.leaving: set[int] = set()
+        """The steps at which a request was about to leave."""
+        self.counts: Counter[str] = Counter()
+        self.trace: list[str] | None = None
+        self._virtual = virtual
+
+    async def call(self, loop: ProcessLoop, what: str, effect: Callable[[], T]) -> T:
+        """Have `effect` happen at a service and return what it returns, or raises.
+
+        RefusedError, LostError: as the plan has it.
+        """
+        await self.leave(loop, what)
+        return await self.deliver(loop, what, effect)
+
+    async def leave(self, loop: ProcessLoop, what: str) -> None:
+        """Be about to send; whoever is killed here never returns."""
+        self._step(loop, what, "leaves")
+        self.leaving.add(self.steps)
+        if loop.dead:
+            await loop.create_future()
+        if loop.frozen:
+            await asyncio.sleep(0)
+
+    async def deliver(self, loop: ProcessLoop, what: str, effect: Callable[[], T]) -> T:
+        """Send; the second half of `call`."""
+        fate = self.plan.fate(what, self._virtual.now)
+        answer: asyncio.Future[T] = loop.create_future()
+        arrives = partial(self._arrive, loop, what, effect, answer, fate)
+        match fate.fault:
+            case Fault.NONE | Fault.ANSWER_LOST:
+                self._virtual.after(fate.request_seconds, arrives)
+            case Fault.LATE:
+                self._virtual.after(fate.request_seconds + fate.late_seconds, arrives)
+            case Fault.REFUSED | Fault.REQUEST_LOST:
+                pass
+        if fate.fault is not Fault.NONE:
+            error = RefusedError() if fate.fault is Fault.REFUSED else LostError()
+            self.counts[f"{what.partition('.')[0]} {fate.fault.name.lower()}"] += 1
+            notice = partial(_answer, answer, None, error)
+            self._virtual.after(fate.request_seconds + fate.answer_seconds, notice)
+        return await answer
+
+    def _arrive(
+        self,
+        loop: ProcessLoop,
+        what: str,
+        effect: Callable[[], T],
+        answer: "asyncio.Future[T]",
+        fate: Fate,
+    ) -> None:
+        result: T | None = None
+        error: Exception | None = None
+        try:
+            result = effect()
+        except Exception as raised:  # noqa: BLE001  # what a service raises is its answer
+            error = raised
+        self._step(loop, what, "done")
+        if fate.fault is Fault.NONE and not loop.dead:
+            self._virtual.after(fate.answer_seconds, partial(_answer, answer, result, error))
+
+    def _step(self, loop: ProcessLoop, what: str, phase: str) -> None:
+        self.steps += 1
+        if self.trace is not None:
+            self.trace.append(
+                f"{self._virtual.now:9.3f} step {self.steps} {loop.name} {what} {phase}"
+            )
+        if loop.dead or loop.frozen:
+            return
+        match self.plan.trouble_at(self.steps, what):
+            case Crash():
+                self.counts["crashes"] += 1
+                loop.kill()
+            case Stall(seconds=seconds):
+                self.counts["stalls"] += 1
+                loop.freeze()
+                self._virtual.after(seconds, loop.thaw)
+            case Terminate():
+                self.counts["drains"] += 1
+                loop.terminate()
+            case None:
+                pass
+
+
+def _answer(answer: "asyncio.Future[T]", result: T | None, error: Exception | None) -> None:
+    if answer.done():
+        return
+    if error is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(result)  # type: ignore[arg-type]  # None is a T where T is None

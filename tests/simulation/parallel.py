@@ -1,0 +1,52 @@
+"""What the processes of a big run do: name the runs of a sweep, and make runs in chunks."""
+
+import gc
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from tests.simulation.application import METRICS
+from tests.simulation.coverage import claims
+from tests.simulation.run import Report, quiet, run_all, sweep_names
+from tests.simulation.scenarios import FIXED
+
+SINGLE: Final = ("crash", "stall", "replaced", "request-lost", "answer-lost", "late", "drain")
+PAIRS: Final = (("crash", "crash"), ("replaced", "stall"), ("stall", "crash"))
+PAIRED_SCENARIO: Final = "a payment"
+OPERATOR_SCENARIO: Final = "what an operator may do"
+
+
+def begin() -> None:
+    """Prepare a process: no logs, and a warning is an error."""
+    quiet()
+    warnings.simplefilter("error")
+    gc.freeze()  # what is there for good need not be looked through
+
+
+def sweeps() -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:
+    """Say which hits befall which scenarios: each alone everywhere, pairs in the smallest one."""
+    for scenario in FIXED:
+        yield scenario.name, SINGLE, ()
+    yield OPERATOR_SCENARIO, ["skip", "restore"], ()
+    for first, second in PAIRS:
+        yield PAIRED_SCENARIO, [first], [second]
+
+
+def swept(sweep: tuple[str, Sequence[str], Sequence[str]]) -> list[str]:
+    scenario, kinds, further = sweep
+    names = list(sweep_names(scenario, kinds))
+    if not further:
+        return names
+    return [name for first in names for name in sweep_names(first, further)]
+
+
+def run_chunk(names: Sequence[str]) -> tuple[list[Report], Counter[str]]:
+    bad: list[Report] = []
+    counts: Counter[str] = Counter()
+    claims_before = claims(METRICS)
+    for report in run_all(names):
+        counts += report.counts
+        if report.faults:
+            bad.append(report)
+    return bad, counts + (claims(METRICS) - claims_before)

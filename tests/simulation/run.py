@@ -1,0 +1,125 @@
+"""Runs by their names: every one can be repeated from the one line that names it."""
+
+import gc
+import logging
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, field
+from random import Random
+from types import MappingProxyType
+from typing import Final
+
+import structlog
+
+from tests.simulation.judge import Judge
+from tests.simulation.network import Crash, Fault, Stall, Terminate
+from tests.simulation.plans import STALL_SECONDS, Drawn, Hit, Sweep
+from tests.simulation.scenarios import FIXED, Scenario, drawn
+from tests.simulation.world import WholePlan, World
+
+RUNS_PER_COLLECTION: Final = 20
+HITS: Final = MappingProxyType(
+    {
+        "crash": Hit(Crash()),
+        "stall": Hit(Stall(STALL_SECONDS)),
+        "replaced": Hit(Stall(STALL_SECONDS), replaced=True),
+        "request-lost": Hit(fault=Fault.REQUEST_LOST),
+        "answer-lost": Hit(fault=Fault.ANSWER_LOST),
+        "late": Hit(fault=Fault.LATE),
+        "drain": Hit(Terminate()),
+        "skip": Hit(Crash(), skipped=True),
+        "restore": Hit(Crash(), restored=True),
+    }
+)
+"""What a sweep lets befall a run at each of its steps, by name."""
+
+
+@dataclass
+class Report:
+    """What came of one run, or of many."""
+
+    name: str
+    faults: list[str] = field(default_factory=list)
+    steps: int = 0
+    leaving: Set[int] = frozenset()
+    """The steps at which a request can be lost."""
+    counts: Counter[str] = field(default_factory=Counter)
+    trace: Sequence[str] = ()
+
+
+def run_named(name: str, *, trace: bool = False) -> Report:
+    """Repeat a run: `seed/<number>`, or `<scenario>/<hit>@<step>`, with more hits behind a `+`."""
+    scenario, plan, random = _made(name)
+    return _run(name, World(scenario, plan, random), trace=trace)
+
+
+def _made(name: str) -> tuple[Scenario, WholePlan, Random]:
+    first, _, rest = name.partition("/")
+    if first == "seed":
+        random = Random(int(rest))
+        return drawn(random, int(rest)), Drawn(random), random
+    scenario = next(each for each in FIXED if each.name == first)
+    hits = (hit.partition("@") for hit in rest.split("+") if hit)
+    plan = Sweep(
+        hits={int(step): HITS[kind] for kind, _, step in hits},
+        pace=scenario.pace,
+        manners=scenario.manners,
+        away=scenario.away,
+    )
+    return scenario, plan, Random(1)
+
+
+def _run(name: str, world: World, *, trace: bool) -> Report:
+    if trace:
+        world.network.trace = []
+    rested = world.run()
+    counts = world.network.counts + world.kafka.group.counts + world.arrows
+    counts["runs"] += 1
+    counts["transactions aborted"] += world.kafka.transactions.aborted
+    faults = world.errors()
+    if not rested:
+        faults.append("P3: it never came to rest")
+    faults += Judge(world).faults()
+    world.virtual.bury()
+    network = world.network
+    return Report(
+        name, faults, world.steps_to_rest, network.leaving, counts, network.trace or ()
+    )
+
+
+def sweep_names(name: str, kinds: Sequence[str]) -> Iterator[str]:
+    """Name the runs that let one more hit of each kind befall each step of a run that had some."""
+    scenario, _, hits = name.partition("/")
+    last = max((int(hit.partition("@")[2]) for hit in hits.split("+") if hit), default=0)
+    report = run_named(name)
+    for step in range(last + 1, report.steps + 1):
+        for kind in kinds:
+            if HITS[kind].fault is Fault.NONE or step in report.leaving:
+                yield f"{scenario}/{hits}{'+' if hits else ''}{kind}@{step}"
+
+
+def quiet(*, for_good: bool = True) -> None:
+    """Log nothing: there is nobody to read it."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+        cache_logger_on_first_use=for_good,
+    )
+
+
+def run_all(names: Iterable[str]) -> Iterator[Report]:
+    """Run one after the other; what is thrown away in silence is a fault too."""
+    gc.disable()  # a collection in the midst of a run would take half the time
+    silent: list[str] = []
+    sys.unraisablehook = lambda raised: silent.append(repr(raised.exc_value))
+    try:
+        for number, name in enumerate(names, 1):
+            report = run_named(name)
+            if number % RUNS_PER_COLLECTION == 0:
+                gc.collect()
+            report.faults += silent
+            silent.clear()
+            yield report
+    finally:
+        gc.enable()
+        sys.unraisablehook = sys.__unraisablehook__

@@ -1,0 +1,224 @@
+"""One run: a scenario under a plan, from the beginning until all is healed and quiet."""
+
+from collections import Counter
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Final, Protocol
+
+from tests.fakes.ledger import FakeLedger, LedgerStore
+from tests.simulation.application import AFFILIATION, BEGINNING, at
+from tests.simulation.kafka import Kafka
+from tests.simulation.kafka_log import Record
+from tests.simulation.ledger import at_once
+from tests.simulation.loop import ProcessLoop, StuckError, VirtualTime
+from tests.simulation.network import Network, Plan
+from tests.simulation.paywizard import POINTS, Manner, PayWizard
+from tests.simulation.process import EXIT_UNFIT, WorkerProcess
+from tests.simulation.scenarios import CARDS, Scenario, Sending
+from worker.domain.commands import Command
+from worker.domain.commit_note import read_note
+from worker.domain.states import State
+
+TROUBLE_SECONDS: Final = 30.0
+"""When all trouble ends, at the latest."""
+PATIENCE_SECONDS: Final = 300.0
+"""How long a healed world may take to come to rest."""
+SETTLE_SECONDS: Final = 24.0
+"""How long it must stay at rest: longer than a lease and some turns of the due task."""
+LOOK_SECONDS: Final = 0.5
+COPY_SECONDS: Final = 0.5
+"""When the copy of the ledger is taken that an operator may restore."""
+
+
+class WholePlan(Plan, Protocol):
+    """Everything that a run asks of its plan."""
+
+    @property
+    def restart_seconds(self) -> float:
+        """How long a process that ended stays away."""
+        ...
+
+    def replaces(self, loop: ProcessLoop) -> bool:
+        """Whether a stopped process is taken for dead, and another one gets its instance id."""
+        ...
+
+    @property
+    def skips(self) -> bool:
+        """Whether an operator skips what the process that has just ended left."""
+        ...
+
+    @property
+    def restores(self) -> bool:
+        """Whether an operator restores an older copy of the ledger, now that a process ended."""
+        ...
+
+    def manner(self) -> Manner:
+        """Say how PayWizard takes its next request."""
+        ...
+
+    def news_seconds(self) -> float:
+        """How long news of the cluster take."""
+        ...
+
+    def heal(self) -> None:
+        """Let nothing happen any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A record that upstream wrote."""
+
+    sending: Sending
+    record: Record
+
+
+class World:
+    """Everything there is in a run."""
+
+    def __init__(self, scenario: Scenario, plan: WholePlan, random: Random) -> None:
+        self.scenario, self.plan, self.random = scenario, plan, random
+        self.limits = scenario.limits
+        self.virtual = VirtualTime(random)
+        self.network = Network(self.virtual, plan)
+        self.kafka = Kafka(self.virtual, random, self.limits.session_seconds)
+        self.store = LedgerStore()
+        self.paywizard = PayWizard(plan.manner)
+        for card in CARDS:
+            self.paywizard.cards[card] = {"USD": scenario.balance, POINTS: Decimal(0)}
+        self.arrows: Counter[str] = Counter()
+        self.sent: list[Sent] = []
+        self.workers: list[WorkerProcess] = []
+        self.steps_to_rest = 0
+        """How many I/O steps it took until all was done for the first time."""
+        self.skipped = False
+        """Whether an operator has moved the group's offsets."""
+        self.workers_before_restoring: int | None = None
+        """How many processes there had been when an older copy of the ledger was restored."""
+        self._copy = LedgerStore()
+        self._started = 0
+        self._at_rest = False
+
+    def database_now(self) -> datetime:
+        """The database's clock."""
+        return at(self.virtual.now + self.scenario.database_skew)
+
+    def state_of(self, command: Command) -> State | None:
+        """Say what the ledger knows of an order."""
+        entry = self.store.entries.get((command.client_id, command.tran_order_no))
+        return None if entry is None else entry.state
+
+    def skew_of(self, instance_id: str) -> timedelta:
+        """How wrong a worker's clock is."""
+        number = int(instance_id.removeprefix("worker-"))
+        skews = self.scenario.skews
+        return timedelta(seconds=skews[number] if number < len(skews) else 0.0)
+
+    def run(self) -> bool:
+        """Run until all is at rest; False if it never came to rest."""
+        self._begin()
+        try:
+            self.virtual.run_until(lambda: self._at_rest, TROUBLE_SECONDS)
+            self._heal()
+            return self._rests()
+        except StuckError:
+            return False
+
+    def errors(self) -> list[str]:
+        """List what went wrong inside of processes and nobody took care of."""
+        unreceived = [
+            f"{worker.owner}: {error!r}"
+            for worker in self.workers
+            if not worker.loop.dead
+            for error in worker.loop.unreceived_errors()
+        ]
+        refused = (
+            self.network.counts[f"exits {EXIT_UNFIT}"] and self.workers_before_restoring is None
+        )
+        foreign = ["P9: a worker refused its own ledger"] if refused else []
+        return self.virtual.errors + unreceived + foreign
+
+    def _begin(self) -> None:
+        scenario, after = self.scenario, self.virtual.after
+        for number in range(scenario.workers):
+            self._start(f"worker-{number}")
+        for index, seconds in enumerate(scenario.joins):
+            name = f"worker-{scenario.workers + index}"
+            after(seconds, lambda name=name: self._start(name))  # type: ignore[misc]
+        for sending in scenario.sendings:
+            after(sending.seconds, lambda it=sending: self._send(it))  # type: ignore[misc]
+        for seconds in scenario.rebalances:
+            after(seconds, self.kafka.group.rebalance)
+        after(LOOK_SECONDS, self._look)
+        after(COPY_SECONDS, self._copy_ledger)
+
+    def _send(self, sending: Sending) -> None:
+        if self.random.random() < 0.2:
+            self.kafka.skip(sending.topic, sending.partition)
+        record = self.kafka.send(sending.topic, sending.partition, sending.value, b"key")
+        self.sent.append(Sent(sending, record))
+
+    def _start(self, instance_id: str) -> None:
+        self._started += 1
+        worker = WorkerProcess(self, instance_id, self._started)
+        self.workers.append(worker)
+        worker.loop.observers.append(lambda: self._watch(worker))
+
+    def _watch(self, worker: WorkerProcess) -> None:
+        """Start a process that ended again, or one in the place of one that is stopped."""
+        if worker.replaced or not (worker.loop.dead or self.plan.replaces(worker.loop)):
+            return
+        worker.replaced = True
+        absence = self.plan.restart_seconds
+        if self.plan.skips and not self.skipped:
+            self.skipped = True
+            absence += self.limits.session_seconds
+            self.virtual.after(self.limits.session_seconds, self._skip)
+        elif self.plan.restores and self.workers_before_restoring is None:
+            self._restore()
+        self.virtual.after(absence, lambda: self._start(worker.instance_id))
+
+    def _copy_ledger(self) -> None:
+        self._copy = deepcopy(self.store)
+
+    def _restore(self) -> None:
+        """Put an older copy in the place of the ledger."""
+        self.workers_before_restoring = len(self.workers)
+        self.store.__dict__.update(deepcopy(self._copy).__dict__)
+
+    def has_lost_commits(self) -> bool:
+        """Whether a committed note names more than the ledger has."""
+        texts = [each.metadata for each in self.kafka.group.committed.values()]
+        notes = [note for note in map(read_note, texts) if note is not None]
+        return any(self.store.writers.get(note.owner, -1) < note.counter for note in notes)
+
+    def _skip(self) -> None:
+        """Skip all records there are, as an operator may; no note is left, so adopt the ledger."""
+        self.kafka.skip_everything()
+        at_once(FakeLedger("operator", self.store).adopt(AFFILIATION, [], BEGINNING))
+
+    def _look(self) -> None:
+        all_sent = len(self.sent) == len(self.scenario.sendings)
+        self._at_rest = all_sent and self.kafka.at_rest()
+        self.virtual.after(LOOK_SECONDS, self._look)
+
+    def _heal(self) -> None:
+        self.plan.heal()
+        for worker in self.workers:
+            worker.loop.thaw()
+
+    def _rests(self) -> bool:
+        """Wait until all is at rest, and stays so while a lease and due checks go by."""
+        if self.has_lost_commits():
+            self.virtual.run_until(lambda: False, self.virtual.now + SETTLE_SECONDS)
+            return True
+        limit = self.virtual.now + PATIENCE_SECONDS
+        while self.virtual.run_until(lambda: self._at_rest, limit):
+            since = self.virtual.now
+            self.steps_to_rest = self.steps_to_rest or self.network.steps
+            if not self.virtual.run_until(lambda: not self._at_rest, since + SETTLE_SECONDS):
+                return True
+        return False

@@ -43,14 +43,17 @@ after PayWizard refused a token.
       "jwtToken": "...",
       "loyaltyChannel": "FACTOR4",
       "mid": "200000000001",
-      "concurrencyMax": 64
+      "concurrencyMax": 64,
+      "requestsPerSecondMax": 20
     }
   ]
 }
 ```
 
-`default` is the client of commands without a `clientId`. `mid` and `concurrencyMax` (instead of
-`PAYWIZARD_CONCURRENCY_MAX`) may be left out; other keys are faults.
+`default` is the client of commands without a `clientId`. `mid`, `concurrencyMax` (instead of
+`PAYWIZARD_CONCURRENCY_MAX`) and `requestsPerSecondMax` (instead of
+`PAYWIZARD_REQUESTS_PER_SECOND_MAX`) may be left out; other keys are faults. The limits are those
+of the last start; secrets are read again while the worker runs.
 """
 
 

@@ -71,6 +71,14 @@ class Run:
         worker.wait_until_ready()
         return worker
 
+    def launch(self, instance: str) -> WorkerProcess:
+        """Start a worker of that INSTANCE_ID, with a log of its own, and return at once."""
+        settings = self.settings | {"INSTANCE_ID": instance}
+        log_name = f"worker-{instance}-{len(self.workers)}.log"
+        worker = WorkerProcess(settings, self.log_path.with_name(log_name))
+        self.workers.append(worker)
+        return worker
+
     def finish(self) -> None:
         """Wait until every record is complete and every balance refresh has ended."""
         self.wait_until(lambda: not self.follower.incomplete(), "all records are complete")

@@ -11,7 +11,7 @@ from worker.adapters.avro.records import RecordCodec
 from worker.adapters.kafka.bridge import Bridge
 from worker.adapters.kafka.clients import make_consumer, make_producer
 from worker.adapters.kafka.connection import KafkaConnection
-from worker.adapters.kafka.consumer import ConsumerThread
+from worker.adapters.kafka.consumer import ConsumerThread, SourceTopics
 from worker.adapters.kafka.producer import ProducerThread
 from worker.adapters.paywizard.classification import ReplyPolicy
 from worker.adapters.paywizard.credentials import Credential, Credentials
@@ -19,19 +19,28 @@ from worker.adapters.paywizard.gateway import GatewayPolicy
 from worker.adapters.system_clock import SystemClock
 from worker.application.accounts import Accounts
 from worker.application.asking import Asking
+from worker.application.check_status import CheckStatus
 from worker.application.dead_letters import DeadLetters
-from worker.application.dispatch import Dispatcher
+from worker.application.dispatch import Around, Dispatcher
+from worker.application.due import DueTask
+from worker.application.marking import Marking
 from worker.application.originals import Originals
 from worker.application.ports import Gateway, Ledger, OutputTopic, Publisher, RecordKind
 from worker.application.process_command import ProcessCommand, Rules
+from worker.application.publishing import Publishing
 from worker.application.reading import Reading
 from worker.application.refresh_balance import RefreshBalance
+from worker.domain.commit_note import CommitNote
+from worker.domain.identity import Identity
 from worker.domain.retry_schedule import RetrySchedule
 from worker.observability.health import Health
-from worker.observability.metrics import Metrics
+from worker.observability.metrics import Metrics, new_registry
 from worker.observability.watchdog import Heartbeats
 from worker.settings import Settings, load_settings
 
+DUE_INTERVAL_SECONDS: Final = 5.0
+DUE_AGAIN_SECONDS: Final = 60.0
+"""How soon a due entry is looked at again, if nothing came of the look before."""
 ASK_AGAIN: Final = RetrySchedule(first_delay_seconds=0.5, delay_seconds_max=30.0)
 
 
@@ -52,13 +61,25 @@ def topic_kinds(settings: Settings) -> dict[str, RecordKind]:
     """Say what each consumed topic carries; full names."""
     kinds = dict.fromkeys(settings.command_topics(), RecordKind.COMMAND)
     return kinds | {
-        settings.output_topic(OutputTopic.BALANCE_REFRESH): RecordKind.BALANCE_REFRESH
+        settings.output_topic(OutputTopic.BALANCE_REFRESH): RecordKind.BALANCE_REFRESH,
+        settings.output_topic(OutputTopic.STATUS_CHECKS): RecordKind.STATUS_CHECK,
     }
 
 
 def output_topics(settings: Settings) -> dict[OutputTopic, str]:
     """Name the topics that outcomes and follow-ups go to."""
     return {topic: settings.output_topic(topic) for topic in OutputTopic}
+
+
+def throwaway_metrics(settings: Settings) -> Metrics:
+    """Metrics for a tool that ends before anybody could scrape it."""
+    return Metrics(
+        new_registry(),
+        clients=(settings.credentials().default,),
+        topics=(),
+        version="",
+        revision="",
+    )
 
 
 def credentials_loader(settings: Settings) -> Callable[[], Iterable[Credential]]:
@@ -74,6 +95,7 @@ def credentials_loader(settings: Settings) -> Callable[[], Iterable[Credential]]
                 jwt_token=client.jwt_token.get_secret_value(),
                 loyalty_channel=client.loyalty_channel,
                 concurrency_max=client.concurrency_max,
+                requests_per_second_max=client.requests_per_second_max,
             )
             for client in loaded.credentials().clients
         ]
@@ -88,7 +110,9 @@ def gateway_policy(settings: Settings) -> GatewayPolicy:
         connect_timeout_seconds=settings.paywizard_connect_timeout_seconds,
         read_timeout_seconds=settings.paywizard_read_timeout_seconds,
         call_deadline_seconds=settings.paywizard_call_deadline_seconds,
+        send_deadline_seconds=settings.send_deadline_seconds,
         concurrency_max=settings.paywizard_concurrency_max,
+        requests_per_second_max=settings.paywizard_requests_per_second_max,
         replies=ReplyPolicy(
             refused_codes=settings.paywizard_refused_codes,
             retry_throttled=settings.paywizard_retry_throttled,
@@ -96,14 +120,28 @@ def gateway_policy(settings: Settings) -> GatewayPolicy:
     )
 
 
-def dispatcher_for(
-    around: Surroundings, ledger: Ledger, gateway: Gateway, publisher: Publisher
-) -> Dispatcher:
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What runs in asyncio: the dispatcher for Kafka's records, and the due task beside it."""
+
+    dispatcher: Dispatcher
+    due: DueTask
+
+
+def application_for(
+    around: Surroundings,
+    identity: Identity,
+    ledger: Ledger,
+    gateway: Gateway,
+    publisher: Publisher,
+) -> Application:
     """Put the application together."""
     settings, metrics, clock = around.settings, around.metrics, SystemClock()
     codec = RecordCodec(default_client_id=settings.credentials().default)
     wait_max = timedelta(seconds=settings.wait_max_seconds)
     dead_letters = DeadLetters(group=settings.kafka_group_id, version=around.version)
+    publishing = Publishing(ledger=ledger, codec=codec, clock=clock)
+    marking = Marking(ledger=ledger)
     asking = Asking(
         ledger=ledger,
         gateway=gateway,
@@ -119,43 +157,66 @@ def dispatcher_for(
     )
     process = ProcessCommand(
         owner=around.owner,
-        rules=Rules(
-            lease=timedelta(seconds=settings.lease_seconds),
-            wait_max=wait_max,
-            original_wait=timedelta(seconds=settings.original_wait_seconds),
-            reload_amount_allowed=settings.paywizard_reload_amount == "send",
-        ),
+        rules=rules_of(settings, identity),
         ledger=ledger,
         asking=asking,
         originals=originals,
-        codec=codec,
+        publishing=publishing,
         clock=clock,
         dead_letters=dead_letters,
         metrics=metrics,
     )
+    refresh = RefreshBalance(
+        wait_max=wait_max,
+        ledger=ledger,
+        asking=asking,
+        codec=codec,
+        clock=clock,
+        metrics=metrics,
+    )
+    lease_seconds = settings.lease_seconds
     reading = Reading(
         codec=codec,
         clients=around.credentials,
         originals=originals,
         process=process,
-        refresh=RefreshBalance(
-            wait_max=wait_max,
-            ledger=ledger,
-            asking=asking,
-            codec=codec,
-            clock=clock,
-            metrics=metrics,
-        ),
+        refresh=refresh,
+        check=CheckStatus(lease_seconds=lease_seconds, ledger=ledger, publishing=publishing),
         dead_letters=dead_letters,
         clock=clock,
         metrics=metrics,
     )
     accounts = Accounts(topic_prefix=settings.kafka_topic_prefix, clock=clock, metrics=metrics)
-    return Dispatcher(reading, publisher, accounts)
+    due = DueTask(
+        interval_seconds=DUE_INTERVAL_SECONDS,
+        again_seconds=DUE_AGAIN_SECONDS,
+        lease_seconds=lease_seconds,
+        ledger=ledger,
+        publisher=publisher,
+        publishing=publishing,
+        marking=marking,
+    )
+    lanes = Around(reading=reading, publisher=publisher, accounts=accounts, marking=marking)
+    return Application(Dispatcher(lanes), due)
+
+
+def rules_of(settings: Settings, identity: Identity) -> Rules:
+    """Collect what the operator decided about commands."""
+    return Rules(
+        lease=timedelta(seconds=settings.lease_seconds),
+        wait_max=timedelta(seconds=settings.wait_max_seconds),
+        original_wait=timedelta(seconds=settings.original_wait_seconds),
+        reload_amount_allowed=settings.paywizard_reload_amount == "send",
+        replay_duplicates=settings.duplicate_commands == "replay",
+        adopted_since=identity.adopted_since,
+    )
 
 
 def kafka_threads(
-    around: Surroundings, connection: KafkaConnection, bridge: Bridge
+    around: Surroundings,
+    connection: KafkaConnection,
+    check_note: Callable[[CommitNote], None],
+    bridge: Bridge,
 ) -> tuple[ConsumerThread, ProducerThread]:
     """Build the two threads; starting them connects."""
     settings = around.settings
@@ -167,8 +228,8 @@ def kafka_threads(
             settings.instance_id,
             settings.kafka_session_timeout_seconds,
         ),
-        topic_kinds(settings),
-        settings.kafka_topic_prefix,
+        SourceTopics(topic_kinds(settings), settings.kafka_topic_prefix),
+        check_note,
         bridge,
         around.metrics,
         around.heartbeats,

@@ -5,6 +5,7 @@ import signal
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from typing import Any, Final
 
@@ -13,31 +14,38 @@ from kafka import errors as kafka_errors
 from prometheus_client import CollectorRegistry
 
 from worker.adapters.avro.packaged_schemas import packaged_schemas, personal_fields
-from worker.adapters.kafka.admin import describe_topics
 from worker.adapters.kafka.bridge import Bridge
-from worker.adapters.kafka.connection import (
-    KafkaConnection,
-    KafkaRefusedError,
-    KafkaUnavailableError,
-)
-from worker.adapters.kafka.consumer import ConsumerThread
+from worker.adapters.kafka.connection import KafkaConnection, KafkaUnavailableError
+from worker.adapters.kafka.consumer import ConsumerThread, TopicRecreatedError
 from worker.adapters.kafka.producer import FencedError, ProducerThread
 from worker.adapters.paywizard.credentials import Credentials
 from worker.adapters.paywizard.gateway import PayWizardGateway
 from worker.adapters.sql.ledger import SqlLedger
 from worker.adapters.sql.schema import LedgerSchemaError
-from worker.adapters.system_clock import SystemClock, monotonic_seconds
+from worker.adapters.system_clock import SystemClock, boottime_seconds, monotonic_seconds
 from worker.application.dispatch import Dispatcher
-from worker.application.ports import LedgerUnavailableError
+from worker.application.halting import Halt
+from worker.application.ports import LedgerForeignError, LedgerUnavailableError
 from worker.bootstrap.assembly import (
     Surroundings,
+    application_for,
     credentials_loader,
-    dispatcher_for,
     gateway_policy,
     kafka_threads,
-    output_topics,
     topic_kinds,
 )
+from worker.bootstrap.exits import (
+    EXIT_CLEAN,
+    EXIT_DEPENDENCY_MISSING,
+    EXIT_FAILURE,
+    EXIT_FENCED,
+    EXIT_UNFIT,
+    CannotGoOnError,
+)
+from worker.bootstrap.joining import bind, find_in_kafka
+from worker.domain.commit_note import CommitNote, FutureNoteError
+from worker.domain.identity import Identity
+from worker.domain.offset_map import BadMapError
 from worker.observability.health import Health
 from worker.observability.labels import Loop
 from worker.observability.logs import configure_logging, log_uncaught_errors
@@ -46,13 +54,6 @@ from worker.observability.redaction import Redactor
 from worker.observability.server import serve
 from worker.observability.watchdog import Heartbeats, Watchdog
 from worker.settings import Settings
-
-EXIT_CLEAN: Final = 0
-EXIT_FAILURE: Final = 1
-EXIT_FENCED: Final = 71
-EXIT_DEPENDENCY_MISSING: Final = 75
-EXIT_UNFIT: Final = 78
-"""The ledger or the log is not what it was: no restart will help."""
 
 WATCHDOG_LIMITS: Final[Mapping[Loop, float]] = {
     "consumer": 90.0,
@@ -67,14 +68,6 @@ WATCH_SECONDS: Final = 0.2
 CLOSE_SECONDS: Final = 10.0
 
 log = structlog.get_logger(__name__)
-
-
-class CannotGoOnError(Exception):
-    """Why a worker does not start or ends by itself: an exit code and one sentence."""
-
-    def __init__(self, exit_code: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.exit_code = exit_code
 
 
 def run(settings: Settings) -> int:
@@ -144,13 +137,16 @@ async def _work(around: Surroundings) -> None:
     stop = _told_to_stop(around)
     connection = KafkaConnection(**around.settings.connection_values())
     async with _beside(_beat(around)):
-        await asyncio.to_thread(_check_topics, around, connection)
+        found = await asyncio.to_thread(find_in_kafka, around.settings, connection)
+        around.health.report("topics", ok=True)
+        around.health.report("schemas", ok=bool(packaged_schemas().by_name))
         async with (
             _ledger(around) as ledger,
             _gateway(around) as gateway,
             _beside(_check_ledger(around, ledger)),
         ):
-            await _serve(around, connection, ledger, gateway, stop)
+            world = World(connection, ledger, gateway, await bind(ledger, found))
+            await _serve(around, world, stop)
 
 
 @asynccontextmanager
@@ -163,33 +159,57 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         task.cancel()
 
 
-async def _serve(
-    around: Surroundings,
-    connection: KafkaConnection,
-    ledger: SqlLedger,
-    gateway: PayWizardGateway,
-    stop: asyncio.Event,
-) -> None:
-    bridge = Bridge()
-    bridge.dispatcher = dispatcher = dispatcher_for(around, ledger, gateway, bridge)
-    consumer, producer = kafka_threads(around, connection, bridge)
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a worker is connected to."""
+
+    connection: KafkaConnection
+    ledger: SqlLedger
+    gateway: PayWizardGateway
+    identity: Identity
+
+
+async def _serve(around: Surroundings, world: World, stop: asyncio.Event) -> None:
+    ledger, ledger_id = world.ledger, world.identity.ledger_id
+    loop = asyncio.get_running_loop()
+
+    def note(topic_id: str, offset_map: str) -> str:
+        return CommitNote(ledger_id, around.owner, ledger.counter, topic_id, offset_map).text()
+
+    def check_note(note: CommitNote) -> None:
+        asyncio.run_coroutine_threadsafe(ledger.verify([note]), loop).result()
+
+    bridge = Bridge(note)
+    application = application_for(around, world.identity, ledger, world.gateway, bridge)
+    bridge.dispatcher = dispatcher = application.dispatcher
+    consumer, producer = kafka_threads(around, world.connection, check_note, bridge)
     producer.start()
     consumer.start()
-    watching = asyncio.create_task(_watch_threads(around, consumer, producer))
+    halt = Halt()
+    beside = [
+        asyncio.create_task(_watch_threads(around, consumer, producer)),
+        asyncio.create_task(application.due.run(halt)),
+    ]
     stopping = asyncio.create_task(stop.wait())
     try:
         awaited: set[asyncio.Future[Any]] = {
             stopping,
             bridge.failed,
             dispatcher.failed,
-            watching,
+            *beside,
         }
         await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+        halt.halt()
+        if bridge.failed.done():
+            # Nothing more is published, but open calls still reach the ledger: each one cut off
+            # would be an order in doubt.
+            bridge.close()
+            await dispatcher.drain(around.settings.paywizard_call_deadline_seconds)
         _raise_failure(bridge, dispatcher)
         await _drain(around, dispatcher, consumer, bridge)
     finally:
-        stopping.cancel()
-        watching.cancel()
+        for task in (stopping, *beside):
+            task.cancel()
         await _end_threads(around, consumer, producer)
 
 
@@ -225,6 +245,8 @@ def _raise_failure(bridge: Bridge, dispatcher: Dispatcher) -> None:
 
 
 def _reason(error: BaseException | None) -> CannotGoOnError:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
     match error:
         case FencedError():
             return CannotGoOnError(EXIT_FENCED, str(error))
@@ -234,6 +256,10 @@ def _reason(error: BaseException | None) -> CannotGoOnError:
                 "gone. Compare with the ledger before moving the group's offsets."
             )
             return CannotGoOnError(EXIT_UNFIT, sentence)
+        case LedgerForeignError() | FutureNoteError() | BadMapError() | TopicRecreatedError():
+            return CannotGoOnError(EXIT_UNFIT, str(error))
+        case KafkaUnavailableError():
+            return CannotGoOnError(EXIT_DEPENDENCY_MISSING, str(error))
         case _:
             log.critical("worker.uncaught", exc_info=error)
             return CannotGoOnError(
@@ -264,11 +290,11 @@ async def _beat(around: Surroundings) -> None:
 
 
 async def _check_ledger(around: Surroundings, ledger: SqlLedger) -> None:
-    """Read from the ledger now and then: readiness must know when it is away."""
+    """Write to the ledger now and then: readiness must know when it is away, or full."""
     while True:
         try:
-            await ledger.find("", "")
-        except LedgerUnavailableError:
+            await ledger.check_writable()
+        except (LedgerUnavailableError, LedgerForeignError):
             around.health.report("ledger", ok=False)
         else:
             around.health.report("ledger", ok=True)
@@ -289,28 +315,14 @@ async def _watch_threads(
         await asyncio.sleep(WATCH_SECONDS)
 
 
-def _check_topics(around: Surroundings, connection: KafkaConnection) -> None:
-    settings = around.settings
-    needed = {*topic_kinds(settings), *output_topics(settings).values()}
-    try:
-        found = describe_topics(connection, needed)
-    except (KafkaUnavailableError, KafkaRefusedError) as error:
-        raise CannotGoOnError(EXIT_DEPENDENCY_MISSING, str(error)) from error
-    missing = sorted(needed - found.keys())
-    if missing:
-        sentence = (
-            f"Topics are missing: {', '.join(missing)}. Run `paywizard-worker topics create`."
-        )
-        raise CannotGoOnError(EXIT_DEPENDENCY_MISSING, sentence)
-    around.health.report("topics", ok=True)
-    around.health.report("schemas", ok=bool(packaged_schemas().by_name))
-
-
 @asynccontextmanager
 async def _ledger(around: Surroundings) -> AsyncIterator[SqlLedger]:
     try:
         ledger = await SqlLedger.open(
-            around.settings.ledger_url.get_secret_value(), around.owner, around.metrics
+            around.settings.ledger_url.get_secret_value(),
+            around.owner,
+            around.metrics,
+            orphan_after_seconds=around.settings.orphan_after_seconds,
         )
     except LedgerSchemaError as error:
         raise CannotGoOnError(EXIT_UNFIT, str(error)) from error
@@ -325,11 +337,15 @@ async def _ledger(around: Surroundings) -> AsyncIterator[SqlLedger]:
 @asynccontextmanager
 async def _gateway(around: Surroundings) -> AsyncIterator[PayWizardGateway]:
     gateway = PayWizardGateway(
-        gateway_policy(around.settings), around.credentials, SystemClock(), around.metrics
+        gateway_policy(around.settings),
+        around.credentials,
+        SystemClock(),
+        boottime_seconds,
+        around.metrics,
     )
     hangup = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
-    reloading = asyncio.create_task(_reload_on(hangup, around.credentials))
+    reloading = asyncio.create_task(_reload_on(hangup, gateway))
     try:
         yield gateway
     finally:
@@ -337,7 +353,7 @@ async def _gateway(around: Surroundings) -> AsyncIterator[PayWizardGateway]:
         await gateway.aclose()
 
 
-async def _reload_on(hangup: asyncio.Event, credentials: Credentials) -> None:
+async def _reload_on(hangup: asyncio.Event, gateway: PayWizardGateway) -> None:
     while await hangup.wait():
         hangup.clear()
-        await asyncio.to_thread(credentials.reload)
+        await gateway.reload_credentials()

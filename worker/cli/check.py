@@ -112,7 +112,7 @@ def _kafka(settings: Settings) -> Iterator[Finding]:
 
 def _ledger(settings: Settings) -> Iterator[Finding]:
     # Imported here: only this command and two others need the ledger's libraries.
-    from worker.adapters.sql.schema import FAULTS, RevisionState, revision_state
+    from worker.adapters.sql.schema import FAULTS, USABLE, revision_state
     from worker.application.ports import LedgerUnavailableError
 
     try:
@@ -120,7 +120,7 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
     except LedgerUnavailableError as error:
         yield failed("ledger", "database", str(error), ExitCode.UNAVAILABLE)
     else:
-        if state is RevisionState.AT_HEAD:
+        if state in USABLE:
             yield passed("ledger", "revision", "this release's")
         else:
             yield failed("ledger", "revision", FAULTS[state], ExitCode.LEDGER)

@@ -5,12 +5,13 @@ from typing import Final, Literal, get_args
 
 from worker.domain.operations import Operation
 from worker.domain.replies import Doubt, NotSentCause
-from worker.domain.states import PUBLISHABLE, State
+from worker.domain.states import FINAL, PUBLISHABLE, State
 
 OTHER: Final = "other"
 
 OPERATIONS: Final = tuple(operation.lower() for operation in Operation)
 STATUSES: Final = tuple(state for state in State if state in PUBLISHABLE)
+FINAL_STATUSES: Final = tuple(state for state in State if state in FINAL)
 DOUBTS: Final = tuple(doubt.lower() for doubt in Doubt)
 RETRY_REASONS: Final = (*NotSentCause, "rate_limited")
 STAGES: Final = (
@@ -29,7 +30,7 @@ HTTP_CODES: Final = (
 
 OUTPUT_TOPICS: Final = (
     *("outcomes.results", "outcomes.balance-changes"),
-    *("dead-letters", "internal.balance-refresh"),
+    *("dead-letters", "internal.balance-refresh", "internal.status-checks"),
 )
 
 Check = Literal["ledger", "kafka_consumer", "kafka_producer", "schemas", "topics"]

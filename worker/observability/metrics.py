@@ -18,13 +18,14 @@ from prometheus_client import (
 )
 
 from worker.domain.claims import Claim
-from worker.domain.outcomes import DeadLetterReason, Reason
+from worker.domain.outcomes import DeadLetterReason, DecidedBy, Reason
 from worker.domain.states import State
 from worker.observability import buckets
 from worker.observability.labels import (
     CALLS,
     CHECKS,
     DOUBTS,
+    FINAL_STATUSES,
     HTTP_CODES,
     LOOPS,
     OPERATIONS,
@@ -128,7 +129,7 @@ class Metrics:
             "records_completed_total",
             "Records completed, counted at the Kafka commit.",
             topic=topics,
-            how=("result", "duplicate", "dead_letter", "follow_up", "nothing"),
+            how=("result", "replay", "duplicate", "dead_letter", "follow_up", "nothing"),
         )
         self.dead_letters_total = self._counter(
             "dead_letters_total",
@@ -147,6 +148,13 @@ class Metrics:
             "First outcomes, one per command, counted at the Kafka commit.",
             operation=OPERATIONS,
             status=STATUSES,
+        )
+        self.final_results_total = self._counter(
+            "final_results_total",
+            "Results that follow PENDING or IN_DOUBT.",
+            operation=OPERATIONS,
+            status=FINAL_STATUSES,
+            decided_by=DecidedBy,
         )
         self.not_executed_total = self._counter(
             "not_executed_total",
@@ -204,6 +212,11 @@ class Metrics:
             kind=("write", "read", "maintenance"),
             result=("ok", "busy", "error"),
         )
+        self.ledger_write_group_entries = self._histogram(
+            "ledger_write_group_entries",
+            "Entries written in one SQL transaction.",
+            buckets.GROUP_ENTRIES,
+        )
 
     def _gateway(self, clients: Collection[str]) -> None:
         self.gateway_call_duration_seconds = self._histogram(
@@ -233,6 +246,23 @@ class Metrics:
         )
         self.gateway_in_flight = self._gauge(
             "gateway_in_flight", "Open requests.", client=clients
+        )
+        self.gateway_throttle_wait_seconds_total = self._counter(
+            "gateway_throttle_wait_seconds_total",
+            "Seconds that calls waited for their client's concurrency or rate, added up.",
+            client=clients,
+        )
+        self.gateway_circuit_state = self._gauge(
+            "gateway_circuit_state",
+            "1 for the present state of a client's circuit, 0 for the others.",
+            client=clients,
+            state=("closed", "half_open", "open"),
+        )
+        self.gateway_circuit_opened_total = self._counter(
+            "gateway_circuit_opened_total",
+            "Circuits that opened; only a refused token opens one, so `failures` stays 0.",
+            client=clients,
+            reason=("unauthorised", "failures"),
         )
 
     def _balances(self) -> None:

@@ -7,13 +7,20 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from worker.settings.values import ConcurrencyMax, Identifier, Secret, Token
+from worker.settings.values import (
+    ConcurrencyMax,
+    Identifier,
+    RequestsPerSecondMax,
+    Secret,
+    Token,
+)
 
 
 class ClientCredentials(BaseModel):
     """What one client signs and identifies itself with.
 
-    `concurrency_max` None means PAYWIZARD_CONCURRENCY_MAX.
+    `concurrency_max` None means PAYWIZARD_CONCURRENCY_MAX, `requests_per_second_max` None
+    PAYWIZARD_REQUESTS_PER_SECOND_MAX.
     """
 
     model_config = ConfigDict(
@@ -26,6 +33,7 @@ class ClientCredentials(BaseModel):
     loyalty_channel: Identifier
     mid: Identifier | None = None
     concurrency_max: ConcurrencyMax | None = None
+    requests_per_second_max: RequestsPerSecondMax | None = None
 
 
 class Credentials(BaseModel):

@@ -18,6 +18,7 @@ from worker.settings.values import (
     LedgerUrl,
     Lower,
     RefusedCode,
+    RequestsPerSecondMax,
     Seconds,
     Secret,
     Server,
@@ -56,8 +57,8 @@ class LedgerSettings(FromEnvironment):
     """What it takes to open the ledger."""
 
     ledger_url: LedgerUrl = Field(
-        description="The ledger, such as `sqlite:////var/lib/paywizard-worker/ledger.db`; no "
-        "default, because an ephemeral ledger forgets what was paid"
+        description="The ledger, such as `sqlite:////var/lib/paywizard-worker/ledger.db` or "
+        "`postgresql://worker@db.example/ledger`; no default, because an ephemeral ledger forgets what was paid"
     )
 
 
@@ -215,16 +216,32 @@ class Settings(LedgerSettings, KafkaSettings):
     paywizard_call_deadline_seconds: Seconds = Field(
         65.0, description="Longest call as a whole; then the order is in doubt"
     )
+    send_deadline_seconds: Seconds = Field(
+        10.0,
+        description="Longest time from the start of a submission to the first byte of its request; "
+        "later it is not sent, and submitted anew",
+    )
     lease_seconds: Seconds = Field(
         90.0,
         description="After so long a submission that nobody answered for is in doubt; more than "
-        "the call deadline",
+        "the send deadline and the call deadline together",
         validate_default=True,
     )
     wait_max_seconds: Seconds = Field(
         86_400.0,
         description="A command that waited longer is not executed (EXPIRED); less than the "
         "command topics' retention",
+    )
+    orphan_after_seconds: Seconds = Field(
+        90_000.0,
+        description="An order that has come to nothing after so long has lost its record; at "
+        "least WAIT_MAX_SECONDS and an hour",
+        validate_default=True,
+    )
+    duplicate_commands: Annotated[Literal["drop", "replay"], Lower] = Field(
+        "drop",
+        description="What a repeated command gets: `drop`: nothing; `replay`: the stored outcome "
+        "again, marked `replayed`, with the same `eventId`",
     )
     original_wait_seconds: Seconds = Field(
         60.0, description="Longest wait of a void or tip for the order it names"
@@ -258,6 +275,9 @@ class Settings(LedgerSettings, KafkaSettings):
     )
     paywizard_concurrency_max: ConcurrencyMax = Field(
         256, description="Open calls per client; 1 to 10000"
+    )
+    paywizard_requests_per_second_max: RequestsPerSecondMax | None = Field(
+        None, description="Requests per second and client, evenly spaced; 0.01 to 10000"
     )
     http_host: Identifier = Field("0.0.0.0", description="Address of metrics and health")  # noqa: S104 - probes come from outside
     http_port: int = Field(
@@ -303,9 +323,21 @@ class Settings(LedgerSettings, KafkaSettings):
     @field_validator("lease_seconds")
     @classmethod
     def _outlives_calls(cls, value: float, info: ValidationInfo) -> float:
-        deadline = info.data.get("paywizard_call_deadline_seconds")
-        if deadline is not None and value <= deadline:
-            raise ValueError(f"must exceed PAYWIZARD_CALL_DEADLINE_SECONDS ({deadline:g})")
+        call = info.data.get("paywizard_call_deadline_seconds")
+        send = info.data.get("send_deadline_seconds")
+        if call is not None and send is not None and value <= send + call:
+            raise ValueError(
+                "must exceed SEND_DEADLINE_SECONDS and PAYWIZARD_CALL_DEADLINE_SECONDS together "
+                f"({send + call:g})"
+            )
+        return value
+
+    @field_validator("orphan_after_seconds")
+    @classmethod
+    def _outlives_waiting(cls, value: float, info: ValidationInfo) -> float:
+        wait_max = info.data.get("wait_max_seconds")
+        if wait_max is not None and value < wait_max + 3600:
+            raise ValueError(f"must be at least WAIT_MAX_SECONDS ({wait_max:g}) and 3600")
         return value
 
     @property

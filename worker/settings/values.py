@@ -45,8 +45,9 @@ def _secret(value: SecretStr) -> SecretStr:
 
 
 def _token(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().isascii():
-        raise ValueError("must be ASCII, because it travels in an HTTP header")
+    text = value.get_secret_value()
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("must be printable ASCII, because it travels in an HTTP header")
     return value
 
 
@@ -89,11 +90,31 @@ def _is_loopback(host: str) -> bool:
 
 
 def _ledger_url(value: SecretStr) -> SecretStr:
-    scheme, _, path = value.get_secret_value().partition(":///")
-    plain_file = path not in ("", ":memory:") and "?" not in path
+    scheme, _, rest = value.get_secret_value().partition("://")
+    if scheme in ("postgresql", "postgres", "postgresql+psycopg"):
+        _conninfo(rest)
+        return value
+    path = rest.removeprefix("/")
+    plain_file = path not in ("", ":memory:", rest) and "?" not in path
     if scheme not in ("sqlite", "sqlite+pysqlite") or not plain_file:
-        raise ValueError("must be sqlite:///PATH, with the path of a file and no options")
+        raise ValueError(
+            "must be sqlite:///PATH, with the path of a file and no options, or "
+            "postgresql://USER@HOST/DATABASE"
+        )
     return value
+
+
+def _conninfo(rest: str) -> None:
+    # Imported here: who uses SQLite, or needs no ledger, starts faster so.
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        conninfo_to_dict(f"postgresql://{rest}")
+    except ProgrammingError:  # its words repeat the URL, and so the password
+        raise ValueError(
+            "must be a URL that libpq takes, such as postgresql://USER@HOST/DATABASE"
+        ) from None
 
 
 def _voidable(value: object) -> object:
@@ -116,7 +137,8 @@ Lower = BeforeValidator(_lower)
 
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
-Token = Annotated[Secret, AfterValidator(_token)]
+# The token's own rule first: it says more.
+Token = Annotated[SecretStr, AfterValidator(_token), AfterValidator(_secret)]
 Server = Annotated[str, AfterValidator(_server)]
 TopicPrefix = Annotated[str, AfterValidator(_topic_prefix)]
 CommandTopic = Annotated[str, AfterValidator(_command_topic)]
@@ -126,3 +148,4 @@ Voidable = Annotated[Operation, BeforeValidator(_voidable)]
 RefusedCode = Annotated[int, AfterValidator(_refused_code)]
 Seconds = Annotated[float, Field(gt=0, le=31 * 86_400, allow_inf_nan=False)]
 ConcurrencyMax = Annotated[int, Field(ge=1, le=10_000)]
+RequestsPerSecondMax = Annotated[float, Field(ge=0.01, le=10_000, allow_inf_nan=False)]

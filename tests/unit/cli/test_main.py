@@ -14,7 +14,7 @@ BROKEN = {
     "HTTP_PORT": "99999",
     "PAYWIZARD_BASE_URL": "http://portal.paywizard.biz",
     "PAYWIZARD_CLIENT_SECRET": "planted secret\n",
-    "LEDGER_URL": "postgresql://u:planted@db/ledger",
+    "LEDGER_URL": "mysql://u:planted@db/ledger",
 }
 IN_ORDER = {
     "KAFKA_GROUP_ID": "g",

@@ -134,7 +134,14 @@ def test_the_replies_are_the_gateways() -> None:
 
 @pytest.mark.parametrize(
     "edges",
-    [buckets.CALL, buckets.END_TO_END, buckets.SQL, buckets.KAFKA_TRANSACTION, buckets.SOURCES],
+    [
+        buckets.CALL,
+        buckets.END_TO_END,
+        buckets.SQL,
+        buckets.KAFKA_TRANSACTION,
+        buckets.SOURCES,
+        buckets.GROUP_ENTRIES,
+    ],
 )
 def test_bucket_edges_rise(edges: tuple[float, ...]) -> None:
     """Edges out of order would be refused only when the worker starts."""

@@ -16,15 +16,18 @@ def test_a_single_client_is_the_default_client(load: Load) -> None:
     assert client.client_secret.get_secret_value() == "planted-secret"
     assert client.mid == "200000000001"
     assert client.concurrency_max is None
+    assert client.requests_per_second_max is None
 
 
 def test_credentials_of_several_clients_come_from_a_file(load: Load, tmp_path: Path) -> None:
     """The file is read again whenever it is asked for."""
     file = tmp_path / "credentials.json"
-    other = CLIENT | {"clientId": "2", "concurrencyMax": 8}
+    other = CLIENT | {"clientId": "2", "concurrencyMax": 8, "requestsPerSecondMax": 2.5}
     file.write_text(json.dumps({"default": "2", "clients": [CLIENT, other]}))
     settings = load(NO_CLIENT | {"PAYWIZARD_CREDENTIALS_FILE": str(file)})
     assert [client.client_id for client in settings.credentials().clients] == ["1", "2"]
+    limited = settings.credentials().clients[1]
+    assert (limited.concurrency_max, limited.requests_per_second_max) == (8, 2.5)
     file.write_text(json.dumps({"default": "1", "clients": [CLIENT]}))
     assert settings.credentials().default == "1"
     assert "planted" not in repr(settings.credentials())
@@ -38,13 +41,32 @@ def test_credentials_of_several_clients_come_from_a_file(load: Load, tmp_path: P
         (json.dumps({"default": "1", "clients": []}), "clients: tuple should have at least 1"),
         (json.dumps({"default": "9", "clients": [CLIENT]}), "default names none"),
         (json.dumps({"default": "1", "clients": [CLIENT, CLIENT]}), "clientId occurs twice"),
-        (
-            json.dumps({"default": "1", "clients": [CLIENT | {"jwtToken": "planted\n"}]}),
-            "clients.0.jwtToken: must not be empty",
+        *(
+            (
+                json.dumps({"default": "1", "clients": [CLIENT | {"jwtToken": token}]}),
+                "clients.0.jwtToken: must be printable ASCII, because it travels in an HTTP header",
+            )
+            for token in ("planted\n", "plan\tted", "plantéd")
+        ),
+        *(
+            (
+                json.dumps({"default": "1", "clients": [CLIENT | {"jwtToken": token}]}),
+                "clients.0.jwtToken: must not be empty",
+            )
+            for token in ("", " planted")
+        ),
+        *(
+            (
+                json.dumps(
+                    {"default": "1", "clients": [{**CLIENT, "requestsPerSecondMax": rate}]}
+                ),
+                "clients.0.requestsPerSecondMax: must be",
+            )
+            for rate in (0, -1, 20_000, "planted")
         ),
         (
-            json.dumps({"default": "1", "clients": [{**CLIENT, "requestsPerSecondMax": 5}]}),
-            "clients.0.requestsPerSecondMax: extra inputs are not permitted",
+            json.dumps({"default": "1", "clients": [{**CLIENT, "requestsPerMinuteMax": 5}]}),
+            "clients.0.requestsPerMinuteMax: extra inputs are not permitted",
         ),
         (
             json.dumps({"default": "1", "clients": [{"clientId": 1}]}),

@@ -19,6 +19,7 @@ from worker.domain.operations import Operation
         ("paywizard_connect_timeout_seconds", 5),
         ("paywizard_read_timeout_seconds", 60),
         ("paywizard_call_deadline_seconds", 65),
+        ("send_deadline_seconds", 10),
         ("lease_seconds", 90),
         ("wait_max_seconds", 86_400),
         ("original_wait_seconds", 60),
@@ -28,6 +29,7 @@ from worker.domain.operations import Operation
         ("paywizard_retry_throttled", True),
         ("paywizard_refused_codes", {400, 401, 403, 404, 413, 415, 422}),
         ("paywizard_concurrency_max", 256),
+        ("paywizard_requests_per_second_max", None),
         ("drain_timeout_seconds", 90),
         ("log_level", "info"),
         ("log_format", "json"),
@@ -62,7 +64,16 @@ def test_defaults_are_those_that_users_were_told(
         ),
         ({"KAFKA_SESSION_TIMEOUT_SECONDS": "5"}, "must be greater than or equal to 6"),
         ({"PAYWIZARD_CALL_DEADLINE_SECONDS": "nan"}, "must be"),
-        ({"PAYWIZARD_CALL_DEADLINE_SECONDS": "90"}, "must exceed"),
+        (
+            {"PAYWIZARD_CALL_DEADLINE_SECONDS": "80"},
+            "must exceed SEND_DEADLINE_SECONDS and",
+        ),
+        (
+            {"SEND_DEADLINE_SECONDS": "25"},
+            "must exceed SEND_DEADLINE_SECONDS and",
+        ),
+        ({"LEASE_SECONDS": "75"}, "PAYWIZARD_CALL_DEADLINE_SECONDS together (75)"),
+        ({"SEND_DEADLINE_SECONDS": "0"}, "must be greater than 0"),
         ({"PAYWIZARD_READ_TIMEOUT_SECONDS": "0"}, "must be greater than 0"),
         ({"PAYWIZARD_VOIDABLE": "payment,void"}, "must be one of"),
         ({"PAYWIZARD_VOIDABLE": "inquiry"}, "must be one of"),
@@ -71,13 +82,21 @@ def test_defaults_are_those_that_users_were_told(
         ({"PAYWIZARD_REFUSED_CODES": "503"}, "does not prove"),
         ({"PAYWIZARD_RETRY_THROTTLED": "maybe"}, "must be a valid boolean (default: true)"),
         ({"PAYWIZARD_CONCURRENCY_MAX": "0"}, "must be greater than or equal to 1"),
-        ({"PAYWIZARD_JWT_TOKEN": "plantéd"}, "must be ASCII"),
+        ({"PAYWIZARD_REQUESTS_PER_SECOND_MAX": "0"}, "must be greater than or equal to 0.01"),
+        ({"PAYWIZARD_REQUESTS_PER_SECOND_MAX": "inf"}, "must be"),
+        ({"PAYWIZARD_JWT_TOKEN": "plantéd"}, "must be printable ASCII"),
+        ({"PAYWIZARD_JWT_TOKEN": "plan\x7fted"}, "must be printable ASCII"),
         ({"PAYWIZARD_LOYALTY_CHANNEL": ""}, "not set; set it, or PAYWIZARD_CREDENTIALS_FILE"),
         ({"INSTANCE_ID": "two words"}, "without spaces"),
         ({"LOG_LEVEL": "loud"}, "must be 'debug'"),
         ({"LEDGER_URL": "sqlite://"}, "must be sqlite:///PATH"),
         ({"LEDGER_URL": "sqlite:///:memory:"}, "must be sqlite:///PATH"),
-        ({"LEDGER_URL": "postgresql://u:planted@db/ledger"}, "must be sqlite:///PATH"),
+        ({"LEDGER_URL": "mysql://u:planted@db/ledger"}, "must be sqlite:///PATH"),
+        ({"LEDGER_URL": "postgresql:planted"}, "must be sqlite:///PATH"),
+        (
+            {"LEDGER_URL": "postgresql://u:planted@[::1/ledger"},
+            "must be a URL that libpq takes",
+        ),
         (
             {"PAYWIZARD_READ_TIMEOUT_SECOND": "5"},
             "Did you mean PAYWIZARD_READ_TIMEOUT_SECONDS?",
@@ -90,6 +109,26 @@ def test_an_unusable_value_is_one_fault_that_says_what_to_do(
     """Each fault is found alone, and none brings another with it."""
     (found,) = load.faults(changes)
     assert fault in found
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"LEASE_SECONDS": "75.1"},
+        {
+            "LEASE_SECONDS": "6",
+            "SEND_DEADLINE_SECONDS": "1",
+            "PAYWIZARD_CALL_DEADLINE_SECONDS": "4",
+        },
+        {"KAFKA_SESSION_TIMEOUT_SECONDS": "6"},
+        {"PAYWIZARD_REQUESTS_PER_SECOND_MAX": "0.5"},
+    ],
+)
+def test_short_limits_are_accepted(load: Load, changes: dict[str, str]) -> None:
+    """As short as tests need them, as long as they fit together."""
+    settings = load(changes)
+    for name, value in changes.items():
+        assert getattr(settings, name.lower()) == float(value)
 
 
 @pytest.mark.parametrize(

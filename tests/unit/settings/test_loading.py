@@ -24,7 +24,8 @@ def test_five_broken_settings_are_five_faults_at_once(load: Load) -> None:
         "only; use https.",
         "PAYWIZARD_CLIENT_SECRET=********: must not be empty, nor hold line ends or spaces "
         "around it.",
-        "LEASE_SECONDS='60': must exceed PAYWIZARD_CALL_DEADLINE_SECONDS (65) (default: 90).",
+        "LEASE_SECONDS='60': must exceed SEND_DEADLINE_SECONDS and "
+        "PAYWIZARD_CALL_DEADLINE_SECONDS together (75) (default: 90).",
         "HTTP_PORT='99999': must be less than or equal to 65535 (default: 8080).",
     )
 

@@ -110,7 +110,7 @@ class Surroundings:
 def application_for(around: Surroundings) -> tuple[Dispatcher, DueTask]:
     """Put the application together."""
     limits, ledger, clock = around.limits, around.ledger, around.clock
-    publishing = Publishing(ledger=ledger, codec=CODEC, clock=clock)
+    publishing = Publishing(codec=CODEC, clock=clock)
     marking = Marking(ledger=ledger)
     due = DueTask(
         interval_seconds=limits.due_interval_seconds,

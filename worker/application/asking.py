@@ -114,7 +114,7 @@ class Asking:
             with self._stage("deciding"):
                 return Attempt(await self._keep(entry, reply, work.record.source), reply)
         finally:
-            # Written, or moved by someone else: no longer our open submission.
+            # Written, or moved by someone else: the submission is not open any more.
             self._sent.discard(entry.key)
 
     def may_have_sent(self, entry: Entry) -> bool:

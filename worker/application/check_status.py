@@ -59,7 +59,7 @@ class CheckStatus:
             entry = await self.ledger.take_final(entry, record.source)
         if entry.state not in PUBLISHABLE:
             return Handled(record=record, how=How.NOTHING)
-        return await self.publishing.of(record, entry, None)
+        return self.publishing.of(record, entry, None)
 
     async def _adopted(self, record: SourceRecord, entry: Entry) -> Entry:
         """Take the place of records that are no more, and end what they left open."""

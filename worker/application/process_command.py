@@ -96,7 +96,7 @@ class ProcessCommand:
                 )
             case _:
                 entry = await self._outcome(work, entry, claim, halt)
-                return await self.publishing.of(work.record, entry, work.entry_type)
+                return self.publishing.of(work.record, entry, work.entry_type)
 
     def _duplicate(self, work: Work, entry: Entry) -> Handled:
         if self.rules.replay_duplicates:

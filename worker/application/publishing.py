@@ -7,7 +7,6 @@ from worker.application.handled import Handled, How
 from worker.application.ports import (
     Clock,
     Codec,
-    Ledger,
     Mark,
     Output,
     OutputTopic,
@@ -33,11 +32,10 @@ DOUBT_BEFORE_LATE_REPLY: Final = StoredOutcome(
 class Publishing:
     """Builds the outputs of a record that may publish, and completes in silence for any other."""
 
-    ledger: Ledger
     codec: Codec
     clock: Clock
 
-    async def of(self, record: SourceRecord, entry: Entry, entry_type: str | None) -> Handled:
+    def of(self, record: SourceRecord, entry: Entry, entry_type: str | None) -> Handled:
         """Say what `record` publishes about an entry that is decided, PENDING or IN_DOUBT."""
         first = entry.source.same_record(record.source)
         if first and entry.state in FINAL and entry.final_source is None:

@@ -140,7 +140,7 @@ def application_for(
     codec = RecordCodec(default_client_id=settings.credentials().default)
     wait_max = timedelta(seconds=settings.wait_max_seconds)
     dead_letters = DeadLetters(group=settings.kafka_group_id, version=around.version)
-    publishing = Publishing(ledger=ledger, codec=codec, clock=clock)
+    publishing = Publishing(codec=codec, clock=clock)
     marking = Marking(ledger=ledger)
     asking = Asking(
         ledger=ledger,

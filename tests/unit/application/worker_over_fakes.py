@@ -98,7 +98,7 @@ class WorkerOverFakes:
             replay_duplicates=self.replay_duplicates,
             adopted_since=self.adopted_since,
         )
-        publishing = Publishing(ledger=self.ledger, codec=codec, clock=self.clock)
+        publishing = Publishing(codec=codec, clock=self.clock)
         marking = Marking(ledger=self.ledger)
         process = ProcessCommand(
             owner=self.owner,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
 
-from worker.application.ports import Ledger, LedgerIdentity
+from worker.application.ports import Ledger, LedgerIdentity, NextLook
 from worker.domain.balances import CardBalances
 from worker.domain.card import Card
 from worker.domain.entry import Entry, Request, Source, StoredOutcome
@@ -119,3 +119,8 @@ async def read(ledger: Ledger, entry: Entry) -> Entry:
     found = await ledger.find(*entry.key)
     assert found is not None
     return found
+
+
+def each(seconds: float) -> NextLook:
+    """Make whatever is due again due that much later."""
+    return lambda entry, open_seconds: seconds

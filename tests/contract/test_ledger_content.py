@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import fields, replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -16,7 +16,8 @@ from tests.contract.ledger_entries import (
     entry_in,
 )
 from worker.application.ports import Ledger, LostRaceError
-from worker.domain.entry import Request, Source, StoredOutcome
+from worker.domain.entry import Request, Ruling, Source, StoredOutcome
+from worker.domain.evidence import Query
 from worker.domain.money import Money
 from worker.domain.operations import Operation
 from worker.domain.outcomes import DecidedBy
@@ -33,6 +34,7 @@ FULL_REQUEST = Request(
     points=2**53,
     original_tran_order_no="ordre-é\N{SNOWMAN}",
     original_checkout_id="checkout-0",
+    activating=True,
     headers=(
         ("traceparent", b"00-1-2-01"),
         ("é\N{SNOWMAN}\x00", b"\x00\xff\xfe"),
@@ -62,17 +64,32 @@ FULL_OUTCOME = StoredOutcome(
             Balance("Points", Decimal("1E+3"), Decimal(0)),
         ),
     ),
+    ruling=Ruling(
+        "operatrice-\N{SNOWMAN}",
+        "relevé n° 7, \N{SNOWMAN}",
+        datetime(2026, 2, 3, 4, 5, 6, 789000, tzinfo=timezone(timedelta(hours=-5))),
+    ),
+)
+QUERIES = (
+    Query(datetime(2026, 2, 3, 4, 5, 6, 789123, tzinfo=UTC), "checkoutId", "not found"),
+    Query(
+        datetime(2026, 2, 3, 12, 5, 7, tzinfo=timezone(timedelta(hours=8))),
+        "transIndexCode",
+        "\N{SNOWMAN}\x00",
+    ),
 )
 
 
 async def test_every_field_comes_back_as_it_went_in(open_ledger: OpenLedger) -> None:
     """Money to the last digit, any text, any bytes and the order of headers survive."""
-    for values in (FULL_REQUEST, FULL_OUTCOME.answer):
+    for values in (FULL_REQUEST, FULL_OUTCOME, FULL_OUTCOME.answer):
         assert all(getattr(values, item.name) not in (None, ()) for item in fields(values))
     ledger = await open_ledger("owner-1")
     entry = replace(an_entry("ordre-\N{SNOWMAN}"), request=FULL_REQUEST)
     claimed, _ = await ledger.claim(entry)
-    decided = await ledger.move(claimed, Event.REFUSED_HERE, FULL_OUTCOME, FINAL_SOURCE)
+    decided = await ledger.move(
+        claimed, Event.REFUSED_HERE, FULL_OUTCOME, FINAL_SOURCE, QUERIES
+    )
     found = await (await open_ledger("owner-2")).find(*entry.key)
     assert found == decided
     assert found == replace(
@@ -83,6 +100,7 @@ async def test_every_field_comes_back_as_it_went_in(open_ledger: OpenLedger) -> 
         decided_at=decided.decided_at,
         next_check_at=decided.next_check_at,
         final_source=FINAL_SOURCE,
+        queries=QUERIES,
     )
     assert found.request.money is not None
     assert str(found.request.money.value) == "99999999999999.0100"

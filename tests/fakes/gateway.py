@@ -26,6 +26,9 @@ from worker.domain.replies import (
     Declined,
     NotSent,
     NotSentCause,
+    OrderFound,
+    OrderNotFound,
+    QueryAnswer,
     Refused,
     Reply,
 )
@@ -103,6 +106,7 @@ class FakePayWizard:
     effects: list[Command] = field(default_factory=list)
     activations: list[Card] = field(default_factory=list)
     requests: list[Command | Card] = field(default_factory=list)
+    queries: list[str] = field(default_factory=list)
     answering: asyncio.Event = field(default_factory=asyncio.Event)
     _cards: dict[Card, HeldCard] = field(default_factory=dict)
     _movements: dict[str, Movement] = field(default_factory=dict)
@@ -110,6 +114,7 @@ class FakePayWizard:
     _slots: dict[str, ClientSlots] = field(default_factory=dict)
     _windows_to_shut: int = 0
     _numbered: int = 0
+    _answers: deque[QueryAnswer] = field(default_factory=deque)
     _asked: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def __post_init__(self) -> None:
@@ -163,7 +168,7 @@ class FakePayWizard:
         return slots.going.is_set() and not slots.free.locked()
 
     @asynccontextmanager
-    async def slot(self, client_id: str) -> AsyncIterator[FakeWindow]:
+    async def slot(self, client_id: str, *, aside: bool = False) -> AsyncIterator[FakeWindow]:
         """Hold one of the client's slots; without limits of rate."""
         slots = self._slots_of(client_id)
         await slots.going.wait()
@@ -205,6 +210,30 @@ class FakePayWizard:
         scripted = self._next(card)
         reply = self._read(card) if scripted is None else scripted.reply
         return await self._deliver(card, reply)
+
+    def will_find(self, *answers: QueryAnswer) -> None:
+        """Answer the next status queries so; without more, honestly by checkoutId."""
+        self._answers.extend(answers)
+
+    async def query_order(
+        self,
+        client_id: str,
+        *,
+        checkout_id: str | None = None,
+        trans_index_code: str | None = None,
+    ) -> QueryAnswer:
+        """Say what became of an order; one that is asked for by its own number is not found."""
+        assert self._slots_of(client_id).held, "a query is made in a slot that is held"
+        asked = checkout_id or trans_index_code
+        assert asked is not None, "a query names an order"
+        self.queries.append(asked)
+        if self._answers:
+            return self._answers.popleft()
+        movement = self._movements.get(checkout_id or "")
+        if movement is None:
+            return OrderNotFound(Answer(http_status=200, code=200))
+        state = 3 if movement.voided else 2
+        return OrderFound(state=state, mid=MID, checkout_id=checkout_id)
 
     def _slots_of(self, client_id: str) -> ClientSlots:
         return self._slots.setdefault(client_id, ClientSlots(self.concurrency_max))

@@ -9,15 +9,19 @@ from typing import Final
 from worker.application.ports import (
     Held,
     LedgerForeignError,
+    LedgerStats,
     LedgerUnavailableError,
     LostRaceError,
     Mark,
+    NextLook,
     OriginalRefusedError,
+    Tally,
 )
 from worker.domain.balances import CardBalances
 from worker.domain.card import Card
 from worker.domain.commit_note import CommitNote
 from worker.domain.entry import Entry, Published, Source, StoredOutcome
+from worker.domain.evidence import Query
 from worker.domain.identity import (
     UNKNOWN_GROUP,
     Affiliation,
@@ -34,6 +38,7 @@ from worker.domain.moves import (
     NextCheck,
     insertion,
     move,
+    note,
     submission,
     take_final,
     take_orphan,
@@ -43,8 +48,10 @@ from worker.domain.moves import (
 from worker.domain.operations import Operation
 from worker.domain.outcomes import Reason
 from worker.domain.states import Event, State
+from worker.domain.status_checks import FIRST_CHECK_SECONDS
 
 ORPHAN_AFTER_SECONDS: Final = 90_000.0
+OPEN: Final = (State.CLAIMED, State.SUBMITTED, State.PENDING, State.IN_DOUBT)
 
 
 @dataclass
@@ -56,6 +63,7 @@ class LedgerStore:
     """
 
     entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    claimed_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
     balances: dict[Card, CardBalances] = field(default_factory=dict)
     identity: Identity | None = None
     writers: dict[str, int] = field(default_factory=dict)
@@ -104,6 +112,7 @@ class FakeLedger:
         if stored is not None:
             return stored, False
         new = self.store.entries[entry.key] = self._stamped(change, entry.version)
+        self.store.claimed_at[entry.key] = self.now()
         return new, True
 
     async def find(self, client_id: str, tran_order_no: str) -> Entry | None:
@@ -135,9 +144,14 @@ class FakeLedger:
         event: Event,
         outcome: StoredOutcome | None = None,
         final_source: Source | None = None,
+        queries: Sequence[Query] = (),
     ) -> Entry:
         """Apply `event` if the stored version is still that of `entry`, else LostRaceError."""
-        return await self._moved(move(entry, event, outcome, final_source))
+        return await self._moved(move(entry, event, outcome, final_source, queries))
+
+    async def note(self, entry: Entry, queries: Sequence[Query]) -> Entry:
+        """Add to what is known of an entry in any state, or raise LostRaceError."""
+        return await self._moved(note(entry, queries))
 
     async def take_final(self, entry: Entry, source: Source) -> Entry:
         """Set `final_source` of a decided entry that has none, or raise LostRaceError."""
@@ -157,8 +171,11 @@ class FakeLedger:
             stored = self.store.entries.get(key)
             if stored is None or stored.published >= mark.published:
                 continue
-            final = mark.published is Published.FINAL
-            next_check_at = None if final else stored.next_check_at
+            next_check_at = stored.next_check_at
+            if mark.published is Published.FINAL:
+                next_check_at = None
+            elif stored.final_source is None:
+                next_check_at = self.now() + timedelta(seconds=FIRST_CHECK_SECONDS)
             self.store.entries[key] = replace(
                 stored, published=mark.published, next_check_at=next_check_at
             )
@@ -173,8 +190,8 @@ class FakeLedger:
             if (source.topic_id, source.partition) == (topic_id, partition)
         ]
 
-    async def due(self, limit: int, again_seconds: float) -> Sequence[Entry]:
-        """Take entries that are due, oldest first, and make them due again that much later."""
+    async def due(self, limit: int, again: NextLook) -> Sequence[Entry]:
+        """Take entries that are due, oldest first, and make them due again as `again` says."""
         await self._reach_to_write()
         now = self.now()
         due = sorted(
@@ -184,10 +201,7 @@ class FakeLedger:
             and entry.next_check_at <= now
             and entry.published is not Published.FINAL
         )
-        again = now + timedelta(seconds=again_seconds)
-        taken = [
-            replace(self.store.entries[key], next_check_at=again) for _, key in due[:limit]
-        ]
+        taken = [self._again(self.store.entries[key], again) for _, key in due[:limit]]
         self.store.entries.update((entry.key, entry) for entry in taken)
         return taken
 
@@ -196,6 +210,40 @@ class FakeLedger:
         await self._reach()
         assert entry.submitted_at is not None
         return lease_seconds - (self.now() - entry.submitted_at).total_seconds()
+
+    async def open_seconds(self, entry: Entry) -> float:
+        """Seconds since an entry is undecided, on this ledger's clock."""
+        await self._reach()
+        since = entry.open_since
+        return 0.0 if since is None else (self.now() - since).total_seconds()
+
+    async def stats(self) -> LedgerStats:
+        """Count what is open."""
+        await self._reach()
+        now = self.now()
+        entries = [
+            entry
+            for entry in self.store.entries.values()
+            if entry.published is not Published.FINAL
+        ]
+        due = [entry.next_check_at for entry in entries if entry.next_check_at is not None]
+        return LedgerStats(
+            tallies=[self._tally(state, entries) for state in OPEN],
+            parked=sum(
+                entry.state is State.IN_DOUBT and entry.next_check_at is None
+                for entry in entries
+            ),
+            oldest_due_seconds=max(0.0, (now - min(due, default=now)).total_seconds()),
+        )
+
+    def _tally(self, state: State, entries: Sequence[Entry]) -> Tally:
+        since = [
+            entry.undecided_since or self.store.claimed_at[entry.key]
+            for entry in entries
+            if entry.state is state
+        ]
+        oldest = (self.now() - min(since, default=self.now())).total_seconds()
+        return Tally(state, len(since), max(0.0, oldest))
 
     async def balances_of(self, card: Card) -> CardBalances | None:
         """Read what was last recorded for publication about a card."""
@@ -235,10 +283,10 @@ class FakeLedger:
         await self._reach()
         identity = self._identity(to)
         _refuse(adoption_fault(identity, to, committed))
-        for note in committed:
-            if note is not None:
-                counter = max(note.counter, self.store.writers.get(note.owner, 0))
-                self.store.writers[note.owner] = counter
+        for known in committed:
+            if known is not None:
+                counter = max(known.counter, self.store.writers.get(known.owner, 0))
+                self.store.writers[known.owner] = counter
         return self._kept(adopted(identity, committed, since))
 
     # ────────────────────────────────────────────────────────────────────────────────────────
@@ -268,6 +316,12 @@ class FakeLedger:
             raise LedgerForeignError("The ledger has lost commits.")
         self._counter = self.store.writers[self.owner] = counter
 
+    def _again(self, entry: Entry, again: NextLook) -> Entry:
+        now, since = self.now(), entry.open_since
+        seconds = again(entry, None if since is None else (now - since).total_seconds())
+        next_check_at = None if seconds is None else now + timedelta(seconds=seconds)
+        return replace(entry, next_check_at=next_check_at)
+
     async def _moved(self, change: Change | None) -> Entry:
         if change is None:
             raise LostRaceError
@@ -296,6 +350,7 @@ class FakeLedger:
             **change.sets,
             version=version,
             submitted_at=now if change.submits else entry.submitted_at,
+            undecided_since=now if change.begins_doubt else entry.undecided_since,
             decided_at=now if change.decides else entry.decided_at,
             next_check_at=next_checks[change.next_check],
         )

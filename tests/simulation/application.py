@@ -13,22 +13,12 @@ from tests.simulation.kafka import INTERNAL_PARTITIONS, PREFIX
 from tests.simulation.ledger import LedgerOverNetwork
 from tests.simulation.loop import ProcessLoop
 from tests.simulation.network import Network
-from tests.simulation.paywizard import PayWizard
+from tests.simulation.paywizard import MID, PayWizard
 from worker.adapters.avro.records import RecordCodec
 from worker.adapters.kafka.bridge import Bridge
-from worker.application.accounts import Accounts
-from worker.application.asking import Asking
-from worker.application.check_status import CheckStatus
-from worker.application.dead_letters import DeadLetters
-from worker.application.dispatch import Around, Dispatcher
-from worker.application.due import DueTask
-from worker.application.marking import Marking
-from worker.application.originals import Originals
+from worker.application.composition import Application, Policy, World, application_for
 from worker.application.ports import Clock
-from worker.application.process_command import ProcessCommand, Rules
-from worker.application.publishing import Publishing
-from worker.application.reading import Reading
-from worker.application.refresh_balance import RefreshBalance
+from worker.application.process_command import Rules
 from worker.domain.commands import Command
 from worker.domain.identity import Affiliation, Identity
 from worker.domain.operations import Operation
@@ -62,6 +52,8 @@ class Limits:
     send_deadline_seconds: float = 1.0
     call_deadline_seconds: float = 5.0
     lease_seconds: float = 7.0
+    grace_seconds: float = 2.0
+    budget_seconds: float = 60.0
     replay_duplicates: bool = False
 
 
@@ -89,6 +81,10 @@ class OneChannel:
         """Name the channel of a known client."""
         return CHANNEL if client_id in CLIENTS else None
 
+    def mid_of(self, client_id: str) -> str | None:
+        """Name the merchant of a known client."""
+        return MID if client_id in CLIENTS else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
@@ -107,69 +103,35 @@ class Surroundings:
     bridge: Bridge
 
 
-def application_for(around: Surroundings) -> tuple[Dispatcher, DueTask]:
+def application_of(around: Surroundings) -> Application:
     """Put the application together."""
-    limits, ledger, clock = around.limits, around.ledger, around.clock
-    publishing = Publishing(codec=CODEC, clock=clock)
-    marking = Marking(ledger=ledger)
-    due = DueTask(
-        interval_seconds=limits.due_interval_seconds,
-        again_seconds=limits.due_interval_seconds * 2,
-        lease_seconds=limits.lease_seconds,
-        ledger=ledger,
-        publisher=around.bridge,
-        publishing=publishing,
-        marking=marking,
-    )
-    lanes = Around(
-        reading=_reading(around, publishing),
-        publisher=around.bridge,
-        accounts=Accounts(topic_prefix=PREFIX, clock=clock, metrics=METRICS),
-        marking=marking,
-    )
-    return Dispatcher(lanes), due
-
-
-def _reading(around: Surroundings, publishing: Publishing) -> Reading:
-    ledger, clock, lease_seconds = around.ledger, around.clock, around.limits.lease_seconds
-    asking = Asking(
-        ledger=ledger,
+    limits = around.limits
+    world = World(
+        owner=around.owner,
+        group=GROUP_ID,
+        version="0",
+        topic_prefix=PREFIX,
+        ledger=around.ledger,
         gateway=_gateway(around),
-        clock=clock,
-        schedule=ASK_AGAIN,
+        publisher=around.bridge,
+        codec=CODEC,
+        clients=OneChannel(),
+        clock=around.clock,
         jitter=around.random.random,
         metrics=METRICS,
     )
-    originals = Originals(ledger=ledger, voidable=VOIDABLE, unknown_checkout_ids_allowed=False)
-    dead_letters = DeadLetters(group=GROUP_ID, version="0")
-    return Reading(
-        codec=CODEC,
-        clients=OneChannel(),
-        originals=originals,
-        process=ProcessCommand(
-            owner=around.owner,
-            rules=_rules(around),
-            ledger=ledger,
-            asking=asking,
-            originals=originals,
-            publishing=publishing,
-            clock=clock,
-            dead_letters=dead_letters,
-            metrics=METRICS,
-        ),
-        refresh=RefreshBalance(
-            wait_max=DAY,
-            ledger=ledger,
-            asking=asking,
-            codec=CODEC,
-            clock=clock,
-            metrics=METRICS,
-        ),
-        check=CheckStatus(lease_seconds=lease_seconds, ledger=ledger, publishing=publishing),
-        dead_letters=dead_letters,
-        clock=clock,
-        metrics=METRICS,
+    policy = Policy(
+        rules=_rules(around),
+        voidable=VOIDABLE,
+        unknown_originals_allowed=False,
+        query_by_order_number=True,
+        grace_seconds=limits.grace_seconds,
+        budget_seconds=limits.budget_seconds,
+        due_interval_seconds=limits.due_interval_seconds,
+        due_again_seconds=limits.due_interval_seconds * 2,
+        ask_again=ASK_AGAIN,
     )
+    return application_for(world, policy)
 
 
 def _gateway(around: Surroundings) -> GatewayOverNetwork:

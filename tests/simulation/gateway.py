@@ -11,7 +11,14 @@ from tests.simulation.paywizard import Asked, PayWizard
 from worker.application.ports import Clock, SendWindow
 from worker.domain.card import Card
 from worker.domain.commands import Command
-from worker.domain.replies import Doubt, NoAnswer, NotSent, NotSentCause, Reply
+from worker.domain.replies import (
+    Doubt,
+    NoAnswer,
+    NotSent,
+    NotSentCause,
+    QueryAnswer,
+    Reply,
+)
 from worker.domain.states import State
 
 CONCURRENCY_MAX: Final = 3
@@ -63,7 +70,7 @@ class GatewayOverNetwork:
         """Whether `slot` would be had at once."""
         return not self.slots.locked()
 
-    def slot(self, client_id: str) -> Slot:
+    def slot(self, client_id: str, *, aside: bool = False) -> Slot:
         """Hold a slot; all clients of a scenario share them."""
         return Slot(self.loop, self.slots, self.send_deadline_seconds)
 
@@ -106,7 +113,33 @@ class GatewayOverNetwork:
         try:
             async with asyncio.timeout(self.call_deadline_seconds):
                 return await self.network.call(
-                    self.loop, "paywizard.inquire", lambda: self.paywizard.inquire(card)
+                    self.loop,
+                    "paywizard.inquire",
+                    lambda: self.paywizard.inquire(card, self.loop.time()),
+                )
+        except RefusedError:
+            return NotSent(NotSentCause.CONNECT)
+        except LostError:
+            return NoAnswer(Doubt.CONNECTION_LOST)
+        except TimeoutError:
+            return NoAnswer(Doubt.TIMEOUT)
+
+    async def query_order(
+        self,
+        client_id: str,
+        *,
+        checkout_id: str | None = None,
+        trans_index_code: str | None = None,
+    ) -> QueryAnswer:
+        """Ask what became of an order."""
+        try:
+            async with asyncio.timeout(self.call_deadline_seconds):
+                return await self.network.call(
+                    self.loop,
+                    "paywizard.query",
+                    lambda: self.paywizard.query(
+                        checkout_id, trans_index_code, self.loop.time()
+                    ),
                 )
         except RefusedError:
             return NotSent(NotSentCause.CONNECT)

@@ -144,23 +144,19 @@ class Judge:
                 yield f"P2: {number} has the outcomes {[it['status'] for it in results]}"
             elif len(ids) == 2 and results[0]["status"] not in OPEN:
                 yield f"P2: {number} was decided twice"
-            elif results[0]["status"] in OPEN and len(ids) == 1 and self._is_decided(number):
-                yield f"P2: the final outcome of {number} was never published"
+            elif results[0]["status"] in OPEN and len(ids) == 1:
+                yield f"P2: {number} was never decided, or nobody was told"
 
     def _replays(self) -> Iterator[str]:
         """A duplicate is told again what was told before, and nothing else."""
         for number, again in self._results(replayed=True).items():
-            told = {(it["eventId"], it["status"]) for it in self.results.get(number, ())}
-            if not {(it["eventId"], it["status"]) for it in again} <= told:
+            told = {_told(it) for it in self.results.get(number, ())}
+            if not {_told(it) for it in again} <= told:
                 yield f"P2: a duplicate of {number} was told something new"
 
     def _was_skipped(self, number: str) -> bool:
         """Whether an operator skipped its record before anybody saw it."""
         return self.world.skipped and (CLIENT, number) not in self.world.store.entries
-
-    def _is_decided(self, number: str) -> bool:
-        state = self.world.store.entries[CLIENT, number].state
-        return state in (State.SUCCEEDED, State.DECLINED, State.NOT_EXECUTED)
 
     def _dead_letters(self) -> Iterator[str]:
         letters: dict[Place, list[str]] = defaultdict(list)
@@ -268,6 +264,12 @@ class Judge:
         for card, balances in self.world.paywizard.cards.items():
             if card.account_id == account and not (lost or still_open) and held != balances:
                 yield f"P7: a card has {balances}, its last event says {held}"
+
+
+def _told(result: Fields) -> tuple[str, str]:
+    """What a subscriber learns; that an open order moves from PENDING to IN_DOUBT is silent."""
+    status = result["status"]
+    return result["eventId"], "open" if status in OPEN else status
 
 
 def _source(result: Fields) -> Place:

@@ -15,19 +15,21 @@ from worker.domain.entry import Headers
 PREFIX: Final = "paywizard."
 PAYMENTS: Final = f"{PREFIX}commands.payment"
 OTHERS: Final = f"{PREFIX}commands.card"
+RESOLUTIONS: Final = f"{PREFIX}commands.resolution"
 OUTPUTS: Final[Mapping[OutputTopic, str]] = {
     topic: f"{PREFIX}{topic.value}" for topic in OutputTopic
 }
 SOURCES: Final[Mapping[str, RecordKind]] = {
     PAYMENTS: RecordKind.COMMAND,
     OTHERS: RecordKind.COMMAND,
+    RESOLUTIONS: RecordKind.RESOLUTION,
     OUTPUTS[OutputTopic.BALANCE_REFRESH]: RecordKind.BALANCE_REFRESH,
     OUTPUTS[OutputTopic.STATUS_CHECKS]: RecordKind.STATUS_CHECK,
 }
 PARTITIONS: Final[Mapping[str, int]] = {PAYMENTS: 2}
 """Every other topic has one."""
 INTERNAL_PARTITIONS: Final[Mapping[str, int]] = {
-    topic: 1 for topic, kind in SOURCES.items() if kind is not RecordKind.COMMAND
+    topic: 1 for topic in SOURCES if topic.startswith(f"{PREFIX}internal.")
 }
 
 

@@ -9,11 +9,18 @@ from tests.fakes.ledger import FakeLedger
 from tests.simulation.coverage import arrow
 from tests.simulation.loop import ProcessLoop
 from tests.simulation.network import LostError, Network, RefusedError
-from worker.application.ports import Held, LedgerUnavailableError, Mark
+from worker.application.ports import (
+    Held,
+    LedgerStats,
+    LedgerUnavailableError,
+    Mark,
+    NextLook,
+)
 from worker.domain.balances import CardBalances
 from worker.domain.card import Card
 from worker.domain.commit_note import CommitNote
 from worker.domain.entry import Entry, Source, StoredOutcome
+from worker.domain.evidence import Query
 from worker.domain.identity import Affiliation, Committed, Identity
 from worker.domain.states import Event
 
@@ -76,15 +83,20 @@ class LedgerOverNetwork:
         event: Event,
         outcome: StoredOutcome | None = None,
         final_source: Source | None = None,
+        queries: Sequence[Query] = (),
     ) -> Entry:
         """Apply an event."""
 
         def move() -> Entry:
-            moved = at_once(self.ledger.move(entry, event, outcome, final_source))
+            moved = at_once(self.ledger.move(entry, event, outcome, final_source, queries))
             self._note(entry, event, moved)
             return moved
 
         return await self._effect("move", move)
+
+    async def note(self, entry: Entry, queries: Sequence[Query]) -> Entry:
+        """Add to what is known of an entry."""
+        return await self._call("note", lambda: self.ledger.note(entry, queries))
 
     async def take_final(self, entry: Entry, source: Source) -> Entry:
         """Set the final source."""
@@ -102,15 +114,23 @@ class LedgerOverNetwork:
         """Read what waits for its proof."""
         return await self._call("held_in", lambda: self.ledger.held_in(topic_id, partition))
 
-    async def due(self, limit: int, again_seconds: float) -> Sequence[Entry]:
+    async def due(self, limit: int, again: NextLook) -> Sequence[Entry]:
         """Take entries that are due."""
-        return await self._call("due", lambda: self.ledger.due(limit, again_seconds))
+        return await self._call("due", lambda: self.ledger.due(limit, again))
 
     async def lease_left_seconds(self, entry: Entry, lease_seconds: float) -> float:
         """Read how long a lease still runs."""
         return await self._call(
             "lease", lambda: self.ledger.lease_left_seconds(entry, lease_seconds)
         )
+
+    async def open_seconds(self, entry: Entry) -> float:
+        """Read how long an entry is undecided."""
+        return await self._call("open", lambda: self.ledger.open_seconds(entry))
+
+    async def stats(self) -> LedgerStats:
+        """Count what is open."""
+        return await self._call("stats", self.ledger.stats)
 
     async def balances_of(self, card: Card) -> CardBalances | None:
         """Read what was last recorded about a card."""

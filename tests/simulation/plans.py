@@ -7,7 +7,7 @@ from typing import Final
 
 from tests.simulation.loop import ProcessLoop
 from tests.simulation.network import Crash, Fate, Fault, Stall, Terminate, Trouble
-from tests.simulation.paywizard import Manner
+from tests.simulation.paywizard import Honesty, Manner
 
 Period = tuple[float, float]
 """From when until when, in seconds."""
@@ -82,6 +82,15 @@ class Sweep:
             self.manners[self._asked - 1] if self._asked <= len(self.manners) else Manner.HONEST
         )
 
+    def honesty(self) -> Honesty:
+        """Say how PayWizard answers a status query."""
+        return Honesty.HONEST
+
+    @property
+    def finds_numbers(self) -> bool:
+        """Whether a status query finds an order by the caller's number."""
+        return True
+
     def news_seconds(self) -> float:
         """How long news of the cluster take."""
         return 0.01
@@ -118,6 +127,8 @@ class Drawn:
         self._fault = {service: random.choice((0.0, 0.0, 0.02, 0.08)) for service in PACE}
         self._slow = {service: random.choice((0.0, 0.05, 0.2)) for service in PACE}
         self._manner = random.choice((0.0, 0.1, 0.3))
+        self._dishonest = random.choice((0.0, 0.2, 0.6))
+        self.finds_numbers = random.random() < 0.6
         self._away = {
             service: _period(random) if random.random() < 0.15 else NEVER for service in PACE
         }
@@ -174,6 +185,12 @@ class Drawn:
         if self._healed or self._random.random() >= self._manner:
             return Manner.HONEST
         return self._random.choice(tuple(Manner))
+
+    def honesty(self) -> Honesty:
+        """Say how PayWizard answers a status query."""
+        if self._healed or self._random.random() >= self._dishonest:
+            return Honesty.HONEST
+        return self._random.choice(tuple(Honesty))
 
     def news_seconds(self) -> float:
         """How long news of the cluster take: up to a heartbeat."""

@@ -9,7 +9,7 @@ from tests.simulation.application import (
     AFFILIATION,
     Surroundings,
     WallClock,
-    application_for,
+    application_of,
     at,
 )
 from tests.simulation.kafka_consumer import Around, Consumer
@@ -70,7 +70,7 @@ class WorkerProcess:
     async def _work(self, identity: Identity) -> None:
         world, bridge = self._world, Bridge(partial(self._note, identity.ledger_id))
         clock = WallClock(self.loop, world.skew_of(self.instance_id))
-        dispatcher, due = application_for(
+        application = application_of(
             Surroundings(
                 owner=self.owner,
                 loop=self.loop,
@@ -85,6 +85,7 @@ class WorkerProcess:
                 bridge=bridge,
             )
         )
+        dispatcher, due = application.dispatcher, application.due
         bridge.dispatcher = dispatcher
         consumer = Consumer(self._kafka_side(bridge))
         producer = Producer(consumer.around, consumer.woken.set)

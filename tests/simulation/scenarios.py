@@ -33,7 +33,8 @@ class Sending:
 class Scenario:
     """What is sent, to how many workers, and what happens by the clock whatever else does.
 
-    `rebalances` and `joins` (of one more worker each) are seconds; `away` says from when until
+    `operator_at` (an operator decides what the book knows), `rebalances` and `joins` (of one more
+    worker each) are seconds; `away` says from when until
     when a service refuses connections; `skews` are how many seconds the workers' clocks are wrong.
     """
 
@@ -43,6 +44,7 @@ class Scenario:
     limits: Limits = field(default_factory=Limits)
     pace: Mapping[str, float] = field(default_factory=lambda: PACE)
     manners: Sequence[Manner] = ()
+    operator_at: Sequence[float] = ()
     rebalances: Sequence[float] = ()
     joins: Sequence[float] = ()
     away: Mapping[str, Period] = field(default_factory=dict)
@@ -118,6 +120,7 @@ def _on(card: int) -> tuple[tuple[str, Any], ...]:
     )
 
 
+NO_GRACE: Final = Limits(grace_seconds=0.0)
 SLOW: Final = {**PACE, "paywizard": 1.5}
 
 FIXED: Final[Sequence[Scenario]] = (
@@ -202,6 +205,43 @@ FIXED: Final[Sequence[Scenario]] = (
         manners=[Manner.HONEST, Manner.THROTTLED, Manner.PENDING, Manner.GARBLED],
     ),
     Scenario(
+        name="an answer lost, and found by its number",
+        sendings=[Sending(payment("P1"))],
+        limits=NO_GRACE,
+        manners=[Manner.GARBLED],
+    ),
+    Scenario(
+        name="a void in doubt",
+        sendings=[Sending(payment("P1")), Sending(void("V1", "P1"))],
+        limits=NO_GRACE,
+        manners=[Manner.HONEST, Manner.GARBLED],
+    ),
+    Scenario(
+        name="pending that succeeds, later, or fails",
+        sendings=[
+            Sending(payment("P1", 0)),
+            Sending(payment("P2", 1)),
+            Sending(payment("P3", 2)),
+        ],
+        manners=[Manner.PENDING, Manner.PENDING_LATER, Manner.PENDING_FAILS],
+    ),
+    Scenario(
+        name="pending for too long",
+        sendings=[Sending(payment("P1"))],
+        limits=Limits(budget_seconds=12.0),
+        manners=[Manner.PENDING_STUCK],
+    ),
+    Scenario(
+        name="an operator decides before PayWizard does",
+        sendings=[
+            Sending(payment("P1", 0)),
+            Sending(payment("P2", 1)),
+            Sending(payment("P3", 2)),
+        ],
+        manners=[Manner.PENDING_STUCK, Manner.PENDING_NAMELESS, Manner.PENDING_FAILS],
+        operator_at=[3.0, 8.0],
+    ),
+    Scenario(
         name="a wrong token and a late command",
         sendings=[
             Sending(payment("P1")),
@@ -261,7 +301,12 @@ def drawn(random: Random, seed: int) -> Scenario:
         name=f"seed {seed}",
         sendings=sorted(sendings, key=lambda sending: sending.seconds),
         workers=workers,
-        limits=Limits(replay_duplicates=random.random() < 0.2),
+        limits=Limits(
+            replay_duplicates=random.random() < 0.2,
+            grace_seconds=random.choice((0.0, 2.0)),
+            budget_seconds=random.choice((15.0, 60.0)),
+        ),
+        operator_at=[random.random() * 25] if random.random() < 0.3 else (),
         rebalances=[random.random() * 15 for _ in range(random.choice((0, 0, 1, 3)))],
         joins=[random.random() * 10] if random.random() < 0.2 else (),
         skews=[random.choice((0.0, 0.0, -600.0, 600.0)) for _ in range(workers)],

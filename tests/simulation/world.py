@@ -10,17 +10,20 @@ from typing import Final, Protocol
 
 from tests.fakes.ledger import FakeLedger, LedgerStore
 from tests.simulation.application import AFFILIATION, BEGINNING, at
-from tests.simulation.kafka import Kafka
+from tests.simulation.kafka import RESOLUTIONS, Kafka
 from tests.simulation.kafka_log import Record
 from tests.simulation.ledger import at_once
 from tests.simulation.loop import ProcessLoop, StuckError, VirtualTime
 from tests.simulation.network import Network, Plan
-from tests.simulation.paywizard import POINTS, Manner, PayWizard
+from tests.simulation.paywizard import POINTS, Honesty, Manner, PayWizard
 from tests.simulation.process import EXIT_UNFIT, WorkerProcess
 from tests.simulation.scenarios import CARDS, Scenario, Sending
+from worker.adapters.avro.frames import encode_frame
 from worker.domain.commands import Command
 from worker.domain.commit_note import read_note
+from worker.domain.entry import Entry
 from worker.domain.states import State
+from worker.domain.status_checks import awaits_final, awaits_word
 
 TROUBLE_SECONDS: Final = 30.0
 """When all trouble ends, at the latest."""
@@ -59,6 +62,15 @@ class WholePlan(Plan, Protocol):
         """Say how PayWizard takes its next request."""
         ...
 
+    def honesty(self) -> Honesty:
+        """Say how PayWizard answers a status query."""
+        ...
+
+    @property
+    def finds_numbers(self) -> bool:
+        """Whether a status query finds an order by the caller's number."""
+        ...
+
     def news_seconds(self) -> float:
         """How long news of the cluster take."""
         ...
@@ -86,7 +98,7 @@ class World:
         self.network = Network(self.virtual, plan)
         self.kafka = Kafka(self.virtual, random, self.limits.session_seconds)
         self.store = LedgerStore()
-        self.paywizard = PayWizard(plan.manner)
+        self.paywizard = PayWizard(plan.manner, plan.honesty, plan.finds_numbers)
         for card in CARDS:
             self.paywizard.cards[card] = {"USD": scenario.balance, POINTS: Decimal(0)}
         self.arrows: Counter[str] = Counter()
@@ -123,7 +135,7 @@ class World:
         try:
             self.virtual.run_until(lambda: self._at_rest, TROUBLE_SECONDS)
             self._heal()
-            return self._rests()
+            return self._rests() and self._operator_ends()
         except StuckError:
             return False
 
@@ -150,6 +162,8 @@ class World:
             after(seconds, lambda name=name: self._start(name))  # type: ignore[misc]
         for sending in scenario.sendings:
             after(sending.seconds, lambda it=sending: self._send(it))  # type: ignore[misc]
+        for seconds in scenario.operator_at:
+            after(seconds, self._operator_decides)
         for seconds in scenario.rebalances:
             after(seconds, self.kafka.group.rebalance)
         after(LOOK_SECONDS, self._look)
@@ -202,8 +216,58 @@ class World:
 
     def _look(self) -> None:
         all_sent = len(self.sent) == len(self.scenario.sendings)
-        self._at_rest = all_sent and self.kafka.at_rest()
+        self._at_rest = all_sent and self.kafka.at_rest() and not self._asks_on()
         self.virtual.after(LOOK_SECONDS, self._look)
+
+    def _asks_on(self) -> bool:
+        """Whether PayWizard is still asked about an order, or one was decided and nobody told."""
+        return any(
+            (awaits_word(entry) and entry.next_check_at is not None) or awaits_final(entry)
+            for entry in self.store.entries.values()
+        )
+
+    def _operator_ends(self) -> bool:
+        """Let an operator decide what is left open, as PayWizard's book has it."""
+        self.paywizard.settle(self.virtual.now)
+        left = [entry for entry in self.store.entries.values() if awaits_word(entry)]
+        for entry in left:
+            self._resolve(entry, self._truth_of(entry) or State.NOT_EXECUTED)
+        return self._rests() if left else True
+
+    def _operator_decides(self) -> None:
+        """Let an operator decide the open orders of which PayWizard's book already knows the end."""
+        self.paywizard.settle(self.virtual.now)
+        for entry in list(self.store.entries.values()):
+            truth = self._truth_of(entry) if awaits_word(entry) else None
+            if truth is not None:
+                self._resolve(entry, truth)
+
+    def _truth_of(self, entry: Entry) -> State | None:
+        """Say how an order has ended for good; None: PayWizard has not taken it on, or not yet."""
+        for order in self.paywizard.orders.values():
+            if order.asked.command.tran_order_no != entry.tran_order_no:
+                continue
+            if order.movement is not None:
+                return State.SUCCEEDED
+            if order.settled or order.does_at_once or not order.does_at_all:
+                return State.NOT_EXECUTED if order.nameless else State.DECLINED
+        return None
+
+    def _resolve(self, entry: Entry, outcome: State) -> None:
+        value = encode_frame(
+            "paywizard.commands.ResolutionCommand",
+            {
+                "tranOrderNo": entry.tran_order_no,
+                "clientId": entry.client_id,
+                "outcome": outcome.value,
+                "reason": "the book says so",
+                "checkoutId": None,
+                "operator": "operator",
+                "requestedAt": BEGINNING,
+            },
+        )
+        for _ in range(self.random.choice((1, 2))):
+            self.kafka.send(RESOLUTIONS, 0, value, entry.tran_order_no.encode())
 
     def _heal(self) -> None:
         self.plan.heal()

@@ -2,25 +2,26 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final, TypeVar, TypeVarTuple
+from typing import Any, Final
 
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, retry_if_result
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result
 
 from worker.application.halting import Halt, WaitedTooLongError
+from worker.application.keeping import Keeping, Learned
 from worker.application.ports import (
     Clock,
     Gateway,
     Ledger,
-    LedgerUnavailableError,
     LostRaceError,
     OriginalRefusedError,
 )
+from worker.application.status_queries import StatusQueries
 from worker.application.work import Work
 from worker.domain.card import Card
-from worker.domain.entry import Entry, Source, StoredOutcome
+from worker.domain.entry import Entry, StoredOutcome
 from worker.domain.operations import Operation
 from worker.domain.outcomes import DecidedBy, Reason
 from worker.domain.replies import (
@@ -34,15 +35,10 @@ from worker.domain.replies import (
 )
 from worker.domain.results import move_for, refused_here
 from worker.domain.retry_schedule import RetrySchedule
-from worker.domain.states import FINAL, Event, State, next_state
+from worker.domain.states import Event, State
 from worker.observability.metrics import Metrics
 
 INQUIRY_NO_ANSWERS_MAX: Final = 5
-LATE_EVENTS: Final = frozenset({Event.APPROVED, Event.DECLINED, Event.PENDING})
-"""What a reply may still say of a submission that is in doubt by now."""
-
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +57,8 @@ class Asking:
 
     ledger: Ledger
     gateway: Gateway
+    keeping: Keeping
+    queries: StatusQueries
     clock: Clock
     schedule: RetrySchedule
     jitter: Callable[[], float]
@@ -110,12 +108,27 @@ class Asking:
             with self._stage("calling"):
                 reply = await self.gateway.execute(work.command, work.card, window, takes)
         self._count_retry(entry.operation, reply)
-        try:
-            with self._stage("deciding"):
-                return Attempt(await self._keep(entry, reply, work.record.source), reply)
-        finally:
-            # Written, or moved by someone else: the submission is not open any more.
-            self._sent.discard(entry.key)
+        with self._stage("deciding"):
+            learned = await self._learned(entry, reply, halt)
+            try:
+                kept = await self.keeping.keep(entry, learned, work.record.source)
+            except LostRaceError:
+                self._sent.discard(entry.key)
+                raise
+        # Only now, and not if anything else went wrong: what was sent and is not written must
+        # never look as if it had not been sent.
+        self._sent.discard(entry.key)
+        return Attempt(kept, reply)
+
+    async def _learned(self, entry: Entry, reply: Reply, halt: Halt) -> Learned:
+        """Say what a reply means; where there is none, ask for a while before it is doubt."""
+        event, outcome = move_for(reply)
+        if event is not Event.NO_ANSWER:
+            return Learned(event, outcome)
+        asked, found = await self.queries.in_grace(replace(entry, outcome=outcome), halt)
+        if found is None or found.event is None:
+            return Learned(event, outcome, asked)
+        return Learned(found.event, found.outcome, asked)
 
     def may_have_sent(self, entry: Entry) -> bool:
         """Whether this process called PayWizard for the entry and has not written what came of it."""
@@ -125,54 +138,6 @@ class Asking:
         return await self.ledger.move(
             entry, Event.REFUSED_HERE, refused_here(reason), work.record.source
         )
-
-    async def _keep(self, entry: Entry, reply: Reply, source: Source) -> Entry:
-        """Write what PayWizard said, however long the ledger is away: it cannot be asked twice.
-
-        LostRaceError: someone else decided it, or its lease was over and the reply comes late;
-        a late one still counts where PayWizard says what became of the order.
-        """
-        event, outcome = move_for(reply)
-        final_source = source if next_state(entry.state, event) in FINAL else None
-        try:
-            return await self._persistently(
-                self.ledger.move, entry, event, outcome, final_source
-            )
-        except LostRaceError:
-            await self._keep_late(entry, reply)
-            raise
-
-    async def _keep_late(self, submitted: Entry, reply: Reply) -> None:
-        """Apply a reply to a submission that is in doubt meanwhile; its record publishes nothing."""
-        event, outcome = move_for(reply)
-        if event not in LATE_EVENTS:
-            return
-        while True:
-            stored = await self._persistently(self.ledger.find, *submitted.key)
-            assert stored is not None, "an order number is remembered for good"
-            same_submission = (stored.owner, stored.attempts) == (
-                submitted.owner,
-                submitted.attempts,
-            )
-            if not same_submission or stored.state is not State.IN_DOUBT:
-                return
-            try:
-                await self._persistently(self.ledger.move, stored, event, outcome)
-            except LostRaceError:
-                continue
-            log.warning("ledger.late_reply", tran_order_no=stored.tran_order_no)
-            return
-
-    async def _persistently(self, what: Callable[[*Ts], Awaitable[T]], *arguments: *Ts) -> T:
-        def note(_: RetryCallState) -> None:
-            log.warning("ledger.unavailable")
-
-        until_written = AsyncRetrying(
-            retry=retry_if_exception_type(LedgerUnavailableError),
-            wait=lambda state: self.schedule.delay_after(state.attempt_number, self.jitter()),
-            before_sleep=note,
-        )
-        return await until_written(what, *arguments)
 
     async def inquire(self, work: Work, entry: Entry, deadline: datetime, halt: Halt) -> Entry:
         """Ask for balances; an inquiry moves nothing, so it is never SUBMITTED nor in doubt."""
@@ -194,12 +159,18 @@ class Asking:
                 return await self._refuse(work, entry, Reason.NO_ANSWER)
 
     async def ask_balances(
-        self, card: Card, entry_type: str, deadline: datetime, halt: Halt
+        self,
+        card: Card,
+        entry_type: str,
+        deadline: datetime,
+        halt: Halt,
+        *,
+        aside: bool = False,
     ) -> Reply:
         """Ask `giftInquiry` until it answers; it is safe to repeat.
 
         Five times without an answer end it; what never left or was throttled is asked again
-        until the deadline, and then returned.
+        until the deadline, and then returned. `aside`: payments go first.
         """
         unanswered = 0
 
@@ -209,7 +180,7 @@ class Asking:
             # The first look is never too late: what waits is bounded by `once_more`.
             left = max(1.0, (deadline - self.clock.now()).total_seconds())
             try:
-                async with halt.entering(self.gateway.slot(card.client_id), left):
+                async with halt.entering(self.gateway.slot(card.client_id, aside=aside), left):
                     reply = await self.gateway.inquire(card, entry_type)
             except WaitedTooLongError:
                 return NotSent(NotSentCause.TIMEOUT)

@@ -28,9 +28,14 @@ class Lane:
     They complete in any order: what of the partition is complete is the offset map's business.
     """
 
-    def __init__(self, around: "Around", turns: Turns) -> None:
+    def __init__(
+        self, around: "Around", turns: Turns, fail: Callable[[BaseException], None]
+    ) -> None:
+        """`fail` hears of an exception that no record should ever raise, at once."""
         self._around = around
         self._turns = turns
+        self._fail = fail
+        self._jobs: set[asyncio.Task[None]] = set()
         self._halt = Halt()
         self._arrived: asyncio.Queue[SourceRecord | None] = asyncio.Queue()
 
@@ -45,7 +50,7 @@ class Lane:
 
     async def run(self) -> None:
         """Work until halted, then until every open call is decided and published."""
-        async with asyncio.TaskGroup() as jobs:
+        try:
             while (record := await self._arrived.get()) is not None:
                 try:
                     job = await self._job_for(record)
@@ -53,7 +58,20 @@ class Lane:
                     break
                 # A turn is taken before the next record is read: that is the card's order (P6).
                 turn = None if job.wait_aside else self._turns.take(job.line)
-                jobs.create_task(self._do(job, turn))
+                task = asyncio.create_task(self._do(job, turn))
+                self._jobs.add(task)
+                task.add_done_callback(self._over)
+        finally:
+            # Whatever failed: a call that is open must still reach the ledger.
+            if self._jobs:
+                await asyncio.wait(self._jobs)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._jobs.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.halt()
+            self._fail(error)
 
     async def _job_for(self, record: SourceRecord) -> Job:
         return await self._patiently(lambda: self._around.reading.job_for(record))
@@ -158,7 +176,7 @@ class Dispatcher:
             if lane is not None:
                 lane.halt()
             turns = self._turns.setdefault(key, Turns())
-            lane = Lane(self._around, turns)
+            lane = Lane(self._around, turns, self._fail)
             self._lanes[key] = (record.tenure, lane)
             task = asyncio.create_task(lane.run())
             self._running[task] = lane
@@ -167,8 +185,10 @@ class Dispatcher:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
-        if task.cancelled() or task.exception() is None or self.failed.done():
-            return
-        error = task.exception()
-        assert error is not None
-        self.failed.set_exception(error)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.failed.done():
+            self.failed.set_exception(error)

@@ -17,8 +17,8 @@ from worker.application.ports import (
 )
 from worker.application.publishing import Publishing
 from worker.domain.entry import Entry, Published, Source
-from worker.domain.states import FINAL, PUBLISHABLE, State
-from worker.domain.status_checks import Purpose
+from worker.domain.states import PUBLISHABLE, State
+from worker.domain.status_checks import CheckSchedule, Purpose, awaits_final, awaits_word
 
 TAKEN_AT_ONCE_MAX: Final = 200
 
@@ -30,7 +30,7 @@ class DueTask:
     """Runs in every worker; losing or repeating a check it writes is harmless."""
 
     interval_seconds: float
-    again_seconds: float
+    schedule: CheckSchedule
     lease_seconds: float
     ledger: Ledger
     publisher: Publisher
@@ -41,41 +41,62 @@ class DueTask:
         """Look at what is due, again and again, until work is halted."""
         try:
             while True:
+                halt.check()
+                more = False
                 try:
-                    await self.once()
+                    more = await self.once() == TAKEN_AT_ONCE_MAX
                 except LedgerUnavailableError:
                     log.warning("ledger.unavailable")
-                await halt.sleep(self.interval_seconds)
+                if not more:
+                    await halt.sleep(self.interval_seconds)
         except HaltedError:
             return
 
-    async def once(self) -> None:
-        """Issue a StatusCheck for each due entry that needs one here."""
+    async def once(self) -> int:
+        """Issue a StatusCheck for each due entry that needs one here; say how many were due."""
         outputs: list[Output] = []
-        for entry in await self.ledger.due(TAKEN_AT_ONCE_MAX, self.again_seconds):
+        due = await self.ledger.due(TAKEN_AT_ONCE_MAX, self.schedule.seconds_after)
+        for entry in due:
             purpose = await self._purpose(entry)
             if purpose is not None:
                 outputs.append(self.publishing.check(entry, purpose))
         if outputs:
             await self.publisher.emit(outputs)
+        return len(due)
 
     async def _purpose(self, entry: Entry) -> Purpose | None:
         """Say which check an entry needs, if this process is the one to write it."""
-        if entry.published is Published.FIRST and entry.final_source is None:
-            # Decided by a late reply: whoever gets the check publishes the final outcome.
-            return Purpose.DUE if entry.state in FINAL else None
+        if awaits_final(entry):
+            return Purpose.DECIDED
+        if awaits_word(entry):
+            if entry.next_check_at is not None:
+                return Purpose.DUE
+            log.error(
+                "order.parked", tran_order_no=entry.tran_order_no, client_id=entry.client_id
+            )
+            return None
         if entry.state is State.SUBMITTED and (
             await self.ledger.lease_left_seconds(entry, self.lease_seconds) > 0
         ):
             return None
-        holder = entry.source if entry.published is Published.NOTHING else entry.final_source
+        holder = entry.holder
         assert holder is not None
         return await self._orphan(entry, holder)
+
+    async def _has_moved(self, entry: Entry) -> bool:
+        stored = await self.ledger.find(*entry.key)
+        return stored is None or (stored.version, stored.published) != (
+            entry.version,
+            entry.published,
+        )
 
     async def _orphan(self, entry: Entry, holder: Source) -> Purpose | None:
         match self.publisher.place_of(holder):
             case Place.GONE:
                 return Purpose.ORPHAN
+            case Place.COMPLETE if await self._has_moved(entry):
+                # It came to its outcome between the two looks.
+                return None
             case Place.COMPLETE if entry.state not in PUBLISHABLE:
                 # Skipped: a record is not complete by itself before its order has an outcome.
                 return Purpose.ORPHAN

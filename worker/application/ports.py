@@ -1,6 +1,6 @@
 """What the application needs of the world: clock, ledger, gateway, codec and publisher."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,11 +12,13 @@ from worker.domain.card import Card
 from worker.domain.commands import Command
 from worker.domain.commit_note import CommitNote
 from worker.domain.entry import Entry, Headers, Published, Source, StoredOutcome
+from worker.domain.evidence import Query
 from worker.domain.identity import Affiliation, Committed, Identity
 from worker.domain.outcomes import DeadLetterReason, Reason
-from worker.domain.replies import Reply
+from worker.domain.replies import QueryAnswer, Reply
+from worker.domain.resolutions import Resolution
 from worker.domain.results import Result
-from worker.domain.states import Event
+from worker.domain.states import Event, State
 from worker.domain.status_checks import StatusCheck
 
 
@@ -75,6 +77,28 @@ class Held:
     mark: Mark
 
 
+NextLook = Callable[[Entry, float | None], float | None]
+"""Seconds until a due entry is due again, None for never; given the seconds since it is undecided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many entries stand in an open state, and how old the oldest is, in seconds."""
+
+    state: State
+    entries: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerStats:
+    """What is open: by state, how many wait for an operator, and how late the due task is."""
+
+    tallies: Sequence[Tally]
+    parked: int
+    oldest_due_seconds: float
+
+
 class Ledger(Protocol):
     """The table that knows every order number.
 
@@ -123,12 +147,18 @@ class Ledger(Protocol):
         event: Event,
         outcome: StoredOutcome | None = None,
         final_source: Source | None = None,
+        queries: Sequence[Query] = (),
     ) -> Entry:
         """Apply `event` if the stored version is still that of `entry`, else LostRaceError.
 
         A final state sets `decided_at`, and `final_source` if one is given; states that give
-        back an original clear `takes`. A late reply (from IN_DOUBT) makes the entry due now.
+        back an original clear `takes`; `queries` are added to what is known. A move from PENDING
+        or IN_DOUBT makes the entry due now.
         """
+        ...
+
+    async def note(self, entry: Entry, queries: Sequence[Query]) -> Entry:
+        """Add to what is known of an entry in any state, or raise LostRaceError."""
         ...
 
     async def take_final(self, entry: Entry, source: Source) -> Entry:
@@ -145,7 +175,8 @@ class Ledger(Protocol):
     async def mark_published(self, marks: Sequence[Mark]) -> None:
         """Note outcomes as published; what is noted already stays, and versions do not grow.
 
-        May be written with the next group, at the latest after a second.
+        The first outcome's mark also says when the order is looked at, if nobody holds the final
+        one. May be written with the next group, at the latest after a second.
         """
         ...
 
@@ -153,12 +184,20 @@ class Ledger(Protocol):
         """Read the outcomes of a partition's records that are not marked published."""
         ...
 
-    async def due(self, limit: int, again_seconds: float) -> Sequence[Entry]:
-        """Take entries that are due, oldest first, and make them due again that much later."""
+    async def due(self, limit: int, again: NextLook) -> Sequence[Entry]:
+        """Take entries that are due, oldest first, and make them due again as `again` says."""
         ...
 
     async def lease_left_seconds(self, entry: Entry, lease_seconds: float) -> float:
         """Seconds until the lease of a SUBMITTED entry is over, on the ledger's own clock."""
+        ...
+
+    async def open_seconds(self, entry: Entry) -> float:
+        """Seconds since an entry is undecided, on the ledger's own clock."""
+        ...
+
+    async def stats(self) -> LedgerStats:
+        """Count what is open."""
         ...
 
     async def balances_of(self, card: Card) -> CardBalances | None:
@@ -200,6 +239,10 @@ class Clients(Protocol):
         """Name a client's own loyalty channel, or None for a client nobody configured."""
         ...
 
+    def mid_of(self, client_id: str) -> str | None:
+        """Name a client's merchant id, where it is configured."""
+        ...
+
 
 # ── Gateway ─────────────────────────────────────────────────────────────────────────────────
 
@@ -219,11 +262,14 @@ class Gateway(Protocol):
         """Whether `slot` would be had at once."""
         ...
 
-    def slot(self, client_id: str) -> AbstractAsyncContextManager[SendWindow]:
+    def slot(
+        self, client_id: str, *, aside: bool = False
+    ) -> AbstractAsyncContextManager[SendWindow]:
         """Hold one of the client's slots: its concurrency, its rate, its circuit.
 
         Entered before the submission is written, so that nothing waits between that and the
-        call. The window begins to count when the slot is had.
+        call. The window begins to count when the slot is had. `aside`: for what moves nothing
+        and may wait; all of that together holds a small part of the slots only.
         """
         ...
 
@@ -245,6 +291,16 @@ class Gateway(Protocol):
         """Read a card's balances: Approved with balances, or why not."""
         ...
 
+    async def query_order(
+        self,
+        client_id: str,
+        *,
+        checkout_id: str | None = None,
+        trans_index_code: str | None = None,
+    ) -> QueryAnswer:
+        """Ask what became of an order, by one identifier, in a slot; it moves nothing."""
+        ...
+
 
 # ── Records ─────────────────────────────────────────────────────────────────────────────────
 
@@ -253,6 +309,7 @@ class RecordKind(StrEnum):
     """What a topic of ours carries."""
 
     COMMAND = "command"
+    RESOLUTION = "resolution"
     BALANCE_REFRESH = "balance-refresh"
     STATUS_CHECK = "status-check"
 
@@ -304,7 +361,7 @@ class Codec(Protocol):
 
     def decode(
         self, kind: RecordKind, value: bytes | None
-    ) -> Command | BalanceRefresh | StatusCheck:
+    ) -> Command | Resolution | BalanceRefresh | StatusCheck:
         """Read what a topic of `kind` may carry, or raise BadRecordError."""
         ...
 

@@ -19,9 +19,9 @@ from worker.domain.claims import Claim, Own, judge_existing
 from worker.domain.commands import Inquiry, OnOriginal, Reload, content_fault
 from worker.domain.entry import Entry, StoredOutcome
 from worker.domain.operations import Operation
-from worker.domain.outcomes import DeadLetterReason, DecidedBy, Reason
-from worker.domain.replies import Doubt
-from worker.domain.results import refused_here
+from worker.domain.outcomes import DeadLetterReason, Reason
+from worker.domain.replies import Balance, Doubt
+from worker.domain.results import in_doubt, refused_here
 from worker.domain.states import PUBLISHABLE, Event, State
 from worker.observability.metrics import Metrics
 
@@ -96,7 +96,15 @@ class ProcessCommand:
                 )
             case _:
                 entry = await self._outcome(work, entry, claim, halt)
-                return self.publishing.of(work.record, entry, work.entry_type)
+                last_known = await self._last_known(entry)
+                return self.publishing.of(work.record, entry, work.entry_type, last_known)
+
+    async def _last_known(self, entry: Entry) -> tuple[Balance, ...] | None:
+        """Read what the card was last seen to hold, where that is evidence."""
+        if entry.state is not State.IN_DOUBT or entry.card is None:
+            return None
+        known = await self.ledger.balances_of(entry.card)
+        return None if known is None else known.current
 
     def _duplicate(self, work: Work, entry: Entry) -> Handled:
         if self.rules.replay_duplicates:
@@ -121,12 +129,15 @@ class ProcessCommand:
     def _proposed(self, work: Work) -> Entry:
         """Build what a claim inserts: in doubt at once where a lost ledger may have known it."""
         entry = work.new_entry(self.owner)
+        if not self._may_be_executed(work):
+            return entry
+        return replace(entry, state=State.IN_DOUBT, outcome=in_doubt(Doubt.ADOPTED_LEDGER))
+
+    def _may_be_executed(self, work: Work) -> bool:
+        """Whether a ledger that was lost may have executed what the present one has not."""
         since = self.rules.adopted_since
         moves = work.command.operation is not Operation.INQUIRY
-        if since is None or work.record.timestamp >= since or not moves:
-            return entry
-        doubt = StoredOutcome(decided_by=DecidedBy.WORKER, reason=Doubt.ADOPTED_LEDGER.value)
-        return replace(entry, state=State.IN_DOUBT, outcome=doubt)
+        return since is not None and work.record.timestamp < since and moves
 
     def _own(self, entry: Entry) -> Own:
         """Say what this process knows of the entry's submission."""
@@ -141,6 +152,10 @@ class ProcessCommand:
         match claim:
             case Claim.NEW if entry.state is State.CLAIMED:
                 return await self._execute(work, entry, halt)
+            case Claim.TAKE_OVER if self._may_be_executed(work):
+                # The copy of the ledger was taken before it was sent, and says nothing of it.
+                doubt = in_doubt(Doubt.ADOPTED_LEDGER)
+                return await self.ledger.move(entry, Event.ADOPTED, doubt)
             case Claim.TAKE_OVER:
                 return await self._execute(work, await self.ledger.take_over(entry), halt)
             case Claim.JOIN:
@@ -212,8 +227,7 @@ class ProcessCommand:
             stored = await self.ledger.find(*entry.key)
             if stored is None or stored.version != entry.version:
                 return await self._read(entry)
-        doubt = StoredOutcome(decided_by=DecidedBy.WORKER, reason=Doubt.LEASE_OVER.value)
-        return await self.ledger.move(entry, Event.LEASE_OVER, doubt)
+        return await self.ledger.move(entry, Event.LEASE_OVER, in_doubt(Doubt.LEASE_OVER))
 
 
 def _names(work: Work) -> dict[str, str]:

@@ -14,18 +14,15 @@ from worker.application.ports import (
 )
 from worker.domain.balances import BalanceRefresh
 from worker.domain.claims import publication_of, replay_of
-from worker.domain.entry import Entry, StoredOutcome
+from worker.domain.entry import Entry
 from worker.domain.operations import MOVES_BALANCE, Operation
-from worker.domain.outcomes import DecidedBy, Ordinal
-from worker.domain.replies import Doubt
-from worker.domain.results import result_of
+from worker.domain.replies import Balance, Doubt
+from worker.domain.results import Result, in_doubt, result_of
 from worker.domain.states import FINAL, State
 from worker.domain.status_checks import Purpose, StatusCheck
 
 REPLAYED: Final = ("replayed", b"true")
-DOUBT_BEFORE_LATE_REPLY: Final = StoredOutcome(
-    decided_by=DecidedBy.WORKER, reason=Doubt.LEASE_OVER.value
-)
+DOUBT_BEFORE_LATE_REPLY: Final = in_doubt(Doubt.LEASE_OVER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +32,17 @@ class Publishing:
     codec: Codec
     clock: Clock
 
-    def of(self, record: SourceRecord, entry: Entry, entry_type: str | None) -> Handled:
-        """Say what `record` publishes about an entry that is decided, PENDING or IN_DOUBT."""
+    def of(
+        self,
+        record: SourceRecord,
+        entry: Entry,
+        entry_type: str | None,
+        last_known: tuple[Balance, ...] | None = None,
+    ) -> Handled:
+        """Say what `record` publishes about an entry that is decided, PENDING or IN_DOUBT.
+
+        `last_known`: what the card was last seen to hold, for the evidence where there is doubt.
+        """
         first = entry.source.same_record(record.source)
         if first and entry.state in FINAL and entry.final_source is None:
             # A late reply decided it, so it was in doubt before, and this record may have said
@@ -46,7 +52,8 @@ class Publishing:
         publication = publication_of(entry, record.source)
         if publication is None:
             return Handled(record=record, how=How.NOTHING)
-        outputs = [self._result(entry, publication.ordinal)]
+        result = result_of(entry, publication.ordinal, last_known)
+        outputs = [self._result(result)]
         if _moved_or_asked(entry):
             outputs += self._refresh(entry, entry_type)
         if entry.state not in FINAL:
@@ -55,7 +62,7 @@ class Publishing:
             record=record,
             how=How.RESULT if publication.ordinal == "first" else How.FOLLOW_UP,
             outputs=outputs,
-            result=result_of(entry, publication.ordinal),
+            result=result,
             marks=(Mark(entry.client_id, entry.tran_order_no, publication.proves),),
         )
 
@@ -64,16 +71,16 @@ class Publishing:
         ordinal = replay_of(entry)
         if ordinal is None:
             return Handled(record=record, how=How.DUPLICATE)
-        output = self._result(entry, ordinal)
+        output = self._result(result_of(entry, ordinal))
         marked = replace(output, headers=(*output.headers, REPLAYED))
         return Handled(record=record, how=How.REPLAY, outputs=(marked,))
 
-    def _result(self, entry: Entry, ordinal: Ordinal) -> Output:
+    def _result(self, result: Result) -> Output:
         return Output(
             OutputTopic.RESULTS,
-            entry.tran_order_no.encode(),
-            self.codec.result(result_of(entry, ordinal)),
-            entry.request.headers,
+            result.entry.tran_order_no.encode(),
+            self.codec.result(result),
+            result.entry.request.headers,
         )
 
     def check(self, entry: Entry, purpose: Purpose) -> Output:
@@ -82,6 +89,7 @@ class Publishing:
             client_id=entry.client_id,
             tran_order_no=entry.tran_order_no,
             purpose=purpose,
+            replaces=entry.holder if purpose is Purpose.ORPHAN else None,
             issued_at=self.clock.now(),
         )
         return Output(

@@ -12,10 +12,12 @@ from worker.application.originals import Originals
 from worker.application.ports import BadRecordError, Clients, Clock, Codec, SourceRecord
 from worker.application.process_command import ProcessCommand
 from worker.application.refresh_balance import RefreshBalance
+from worker.application.resolve import Resolve
 from worker.application.work import Work
 from worker.domain.balances import BalanceRefresh
 from worker.domain.commands import Command, OnOriginal, content_fault, usable_identifier
 from worker.domain.outcomes import DeadLetterReason
+from worker.domain.resolutions import Resolution
 from worker.domain.status_checks import StatusCheck
 from worker.observability.metrics import Metrics
 
@@ -42,6 +44,7 @@ class Reading:
     process: ProcessCommand
     refresh: RefreshBalance
     check: CheckStatus
+    resolve: Resolve
     dead_letters: DeadLetters
     clock: Clock
     metrics: Metrics
@@ -60,8 +63,15 @@ class Reading:
                 line=decoded.card.key, handle=partial(self.refresh.handle, record, decoded)
             )
         if isinstance(decoded, StatusCheck):
-            line = f"{decoded.client_id}/{decoded.tran_order_no}"
-            return Job(line=line, handle=partial(self.check.handle, record, decoded))
+            return Job(
+                line=_order_line(decoded), handle=partial(self.check.handle, record, decoded)
+            )
+        if isinstance(decoded, Resolution):
+            if self.clients.channel_of(decoded.client_id) is None:
+                return self._dead(record, DeadLetterReason.INVALID, "clientId")
+            return Job(
+                line=_order_line(decoded), handle=partial(self.resolve.handle, record, decoded)
+            )
         return await self._job_for_command(record, decoded)
 
     async def _job_for_command(self, record: SourceRecord, command: Command) -> Job:
@@ -103,3 +113,7 @@ class Reading:
             return letter
 
         return Job(line=None, handle=handle)
+
+
+def _order_line(about: StatusCheck | Resolution) -> str:
+    return f"{about.client_id}/{about.tran_order_no}"

@@ -48,7 +48,9 @@ class RefreshBalance:
         if known is not None and known.source.same_record(record.source):
             return self._event(record, known)
         deadline = record.timestamp + self.wait_max
-        reply = await self.asking.ask_balances(refresh.card, refresh.entry_type, deadline, halt)
+        reply = await self.asking.ask_balances(
+            refresh.card, refresh.entry_type, deadline, halt, aside=True
+        )
         if not isinstance(reply, Approved):
             unanswered = isinstance(reply, NoAnswer)
             return self._nothing(record, "no_answer" if unanswered else "card_unknown")

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Final
 
 from worker.adapters.avro.records import RecordCodec
+from worker.adapters.kafka.admin import RESOLUTION_TOPIC
 from worker.adapters.kafka.bridge import Bridge
 from worker.adapters.kafka.clients import make_consumer, make_producer
 from worker.adapters.kafka.connection import KafkaConnection
@@ -17,31 +17,15 @@ from worker.adapters.paywizard.classification import ReplyPolicy
 from worker.adapters.paywizard.credentials import Credential, Credentials
 from worker.adapters.paywizard.gateway import GatewayPolicy
 from worker.adapters.system_clock import SystemClock
-from worker.application.accounts import Accounts
-from worker.application.asking import Asking
-from worker.application.check_status import CheckStatus
-from worker.application.dead_letters import DeadLetters
-from worker.application.dispatch import Around, Dispatcher
-from worker.application.due import DueTask
-from worker.application.marking import Marking
-from worker.application.originals import Originals
+from worker.application.composition import Application, Policy, World, application_for
 from worker.application.ports import Gateway, Ledger, OutputTopic, Publisher, RecordKind
-from worker.application.process_command import ProcessCommand, Rules
-from worker.application.publishing import Publishing
-from worker.application.reading import Reading
-from worker.application.refresh_balance import RefreshBalance
+from worker.application.process_command import Rules
 from worker.domain.commit_note import CommitNote
 from worker.domain.identity import Identity
-from worker.domain.retry_schedule import RetrySchedule
 from worker.observability.health import Health
 from worker.observability.metrics import Metrics, new_registry
 from worker.observability.watchdog import Heartbeats
 from worker.settings import Settings, load_settings
-
-DUE_INTERVAL_SECONDS: Final = 5.0
-DUE_AGAIN_SECONDS: Final = 60.0
-"""How soon a due entry is looked at again, if nothing came of the look before."""
-ASK_AGAIN: Final = RetrySchedule(first_delay_seconds=0.5, delay_seconds_max=30.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +45,7 @@ def topic_kinds(settings: Settings) -> dict[str, RecordKind]:
     """Say what each consumed topic carries; full names."""
     kinds = dict.fromkeys(settings.command_topics(), RecordKind.COMMAND)
     return kinds | {
+        settings.kafka_topic_prefix + RESOLUTION_TOPIC: RecordKind.RESOLUTION,
         settings.output_topic(OutputTopic.BALANCE_REFRESH): RecordKind.BALANCE_REFRESH,
         settings.output_topic(OutputTopic.STATUS_CHECKS): RecordKind.STATUS_CHECK,
     }
@@ -94,6 +79,7 @@ def credentials_loader(settings: Settings) -> Callable[[], Iterable[Credential]]
                 client_secret=client.client_secret.get_secret_value(),
                 jwt_token=client.jwt_token.get_secret_value(),
                 loyalty_channel=client.loyalty_channel,
+                mid=client.mid,
                 concurrency_max=client.concurrency_max,
                 requests_per_second_max=client.requests_per_second_max,
             )
@@ -120,84 +106,38 @@ def gateway_policy(settings: Settings) -> GatewayPolicy:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
-    """What runs in asyncio: the dispatcher for Kafka's records, and the due task beside it."""
-
-    dispatcher: Dispatcher
-    due: DueTask
-
-
-def application_for(
+def application_over(
     around: Surroundings,
     identity: Identity,
     ledger: Ledger,
     gateway: Gateway,
     publisher: Publisher,
 ) -> Application:
-    """Put the application together."""
-    settings, metrics, clock = around.settings, around.metrics, SystemClock()
-    codec = RecordCodec(default_client_id=settings.credentials().default)
-    wait_max = timedelta(seconds=settings.wait_max_seconds)
-    dead_letters = DeadLetters(group=settings.kafka_group_id, version=around.version)
-    publishing = Publishing(codec=codec, clock=clock)
-    marking = Marking(ledger=ledger)
-    asking = Asking(
+    """Put the application together as it is configured."""
+    settings = around.settings
+    world = World(
+        owner=around.owner,
+        group=settings.kafka_group_id,
+        version=around.version,
+        topic_prefix=settings.kafka_topic_prefix,
         ledger=ledger,
         gateway=gateway,
-        clock=clock,
-        schedule=ASK_AGAIN,
-        jitter=random.random,
-        metrics=metrics,
-    )
-    originals = Originals(
-        ledger=ledger,
-        voidable=settings.paywizard_voidable,
-        unknown_checkout_ids_allowed=settings.paywizard_unknown_originals == "send",
-    )
-    process = ProcessCommand(
-        owner=around.owner,
-        rules=rules_of(settings, identity),
-        ledger=ledger,
-        asking=asking,
-        originals=originals,
-        publishing=publishing,
-        clock=clock,
-        dead_letters=dead_letters,
-        metrics=metrics,
-    )
-    refresh = RefreshBalance(
-        wait_max=wait_max,
-        ledger=ledger,
-        asking=asking,
-        codec=codec,
-        clock=clock,
-        metrics=metrics,
-    )
-    lease_seconds = settings.lease_seconds
-    reading = Reading(
-        codec=codec,
-        clients=around.credentials,
-        originals=originals,
-        process=process,
-        refresh=refresh,
-        check=CheckStatus(lease_seconds=lease_seconds, ledger=ledger, publishing=publishing),
-        dead_letters=dead_letters,
-        clock=clock,
-        metrics=metrics,
-    )
-    accounts = Accounts(topic_prefix=settings.kafka_topic_prefix, clock=clock, metrics=metrics)
-    due = DueTask(
-        interval_seconds=DUE_INTERVAL_SECONDS,
-        again_seconds=DUE_AGAIN_SECONDS,
-        lease_seconds=lease_seconds,
-        ledger=ledger,
         publisher=publisher,
-        publishing=publishing,
-        marking=marking,
+        codec=RecordCodec(default_client_id=settings.credentials().default),
+        clients=around.credentials,
+        clock=SystemClock(),
+        jitter=random.random,
+        metrics=around.metrics,
     )
-    lanes = Around(reading=reading, publisher=publisher, accounts=accounts, marking=marking)
-    return Application(Dispatcher(lanes), due)
+    policy = Policy(
+        rules=rules_of(settings, identity),
+        voidable=settings.paywizard_voidable,
+        unknown_originals_allowed=settings.paywizard_unknown_originals == "send",
+        query_by_order_number=settings.paywizard_query_by_order_number,
+        grace_seconds=settings.in_doubt_grace_seconds,
+        budget_seconds=settings.status_check_budget_seconds,
+    )
+    return application_for(world, policy)
 
 
 def rules_of(settings: Settings, identity: Identity) -> Rules:

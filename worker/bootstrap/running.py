@@ -28,7 +28,7 @@ from worker.application.halting import Halt
 from worker.application.ports import LedgerForeignError, LedgerUnavailableError
 from worker.bootstrap.assembly import (
     Surroundings,
-    application_for,
+    application_over,
     credentials_loader,
     gateway_policy,
     kafka_threads,
@@ -180,7 +180,7 @@ async def _serve(around: Surroundings, world: World, stop: asyncio.Event) -> Non
         asyncio.run_coroutine_threadsafe(ledger.verify([note]), loop).result()
 
     bridge = Bridge(note)
-    application = application_for(around, world.identity, ledger, world.gateway, bridge)
+    application = application_over(around, world.identity, ledger, world.gateway, bridge)
     bridge.dispatcher = dispatcher = application.dispatcher
     consumer, producer = kafka_threads(around, world.connection, check_note, bridge)
     producer.start()
@@ -188,7 +188,7 @@ async def _serve(around: Surroundings, world: World, stop: asyncio.Event) -> Non
     halt = Halt()
     beside = [
         asyncio.create_task(_watch_threads(around, consumer, producer)),
-        asyncio.create_task(application.due.run(halt)),
+        *map(asyncio.create_task, application.beside(halt)),
     ]
     stopping = asyncio.create_task(stop.wait())
     try:
@@ -200,7 +200,7 @@ async def _serve(around: Surroundings, world: World, stop: asyncio.Event) -> Non
         }
         await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         halt.halt()
-        if bridge.failed.done():
+        if bridge.failed.done() or dispatcher.failed.done():
             # Nothing more is published, but open calls still reach the ledger: each one cut off
             # would be an order in doubt.
             bridge.close()

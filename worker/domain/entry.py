@@ -5,11 +5,12 @@ from datetime import datetime
 from enum import IntEnum
 
 from worker.domain.card import Card
-from worker.domain.commands import Command, OnOriginal, PointsCommand
+from worker.domain.commands import Activate, Command, OnOriginal, PointsCommand
+from worker.domain.evidence import Query
 from worker.domain.money import Money
 from worker.domain.operations import Operation
 from worker.domain.outcomes import DecidedBy
-from worker.domain.replies import Answer
+from worker.domain.replies import Answer, Doubt
 from worker.domain.states import State
 
 
@@ -45,7 +46,18 @@ class Request:
     points: int | None = None
     original_tran_order_no: str | None = None
     original_checkout_id: str | None = None
+    activating: bool | None = None
+    """What an activation asked for; None for any other operation."""
     headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """Who decided an order by hand, why, and when; kept in the ledger, never published."""
+
+    operator: str
+    reason: str = field(repr=False)
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +68,7 @@ class StoredOutcome:
     reason: str | None = None
     reason_detail: str | None = None
     answer: Answer = field(default_factory=Answer)
+    ruling: Ruling | None = None
 
 
 class Published(IntEnum):
@@ -73,7 +86,8 @@ class Entry:
     `source` is the record whose outcome is the first one; `final_source`, set once, the record
     whose outcome is the final one. Nobody else publishes anything of this order number.
     `takes` is the checkoutId of the original that a void or tip holds; `submitted_at`,
-    `decided_at` and `next_check_at` are the database's clock.
+    `undecided_since` (PENDING or IN_DOUBT from then on), `decided_at` and `next_check_at` are the
+    database's clock.
     """
 
     client_id: str
@@ -88,12 +102,14 @@ class Entry:
     version: int = 1
     attempts: int = 0
     submitted_at: datetime | None = None
+    undecided_since: datetime | None = None
     decided_at: datetime | None = None
     next_check_at: datetime | None = None
     takes: str | None = None
     final_source: Source | None = None
     published: Published = Published.NOTHING
     outcome: StoredOutcome | None = None
+    queries: tuple[Query, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -101,9 +117,28 @@ class Entry:
         return self.client_id, self.tran_order_no
 
     @property
+    def open_since(self) -> datetime | None:
+        """Since when it is undecided; a worker of the release before notes only when it was sent."""
+        return self.undecided_since or self.submitted_at
+
+    @property
+    def holder(self) -> Source | None:
+        """The record whose outcome is the next one to be published; None: nobody's yet."""
+        return self.source if self.published is Published.NOTHING else self.final_source
+
+    @property
     def checkout_id(self) -> str | None:
         """PayWizard's identifier of what this entry did, once known."""
         return None if self.outcome is None else self.outcome.answer.checkout_id
+
+    @property
+    def proven_checkout_id(self) -> str | None:
+        """The same, if it came with an answer that could be used: one in a garbled answer may be anybody's."""
+        if self.outcome is None:
+            return None
+        usable = self.outcome.decided_by is not DecidedBy.WORKER
+        overdue = self.outcome.reason == Doubt.PENDING_TOO_LONG.value
+        return self.checkout_id if usable or overdue else None
 
 
 def request_of(command: Command, received_at: datetime, headers: Headers) -> Request:
@@ -116,5 +151,6 @@ def request_of(command: Command, received_at: datetime, headers: Headers) -> Req
         points=command.points if isinstance(command, PointsCommand) else None,
         original_tran_order_no=original.original_tran_order_no if original else None,
         original_checkout_id=original.original_checkout_id if original else None,
+        activating=command.activating if isinstance(command, Activate) else None,
         headers=headers,
     )

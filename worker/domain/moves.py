@@ -1,16 +1,18 @@
 """What each move changes in an entry, but for its version and the ledger's own clock."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, auto
 from types import MappingProxyType
 from typing import Any, Final
 
 from worker.domain.entry import Entry, Published, Source, StoredOutcome
+from worker.domain.evidence import Query, kept
 from worker.domain.states import (
     FINAL,
     GIVES_BACK_ORIGINAL,
     PUBLISHABLE,
+    UNDECIDED,
     Event,
     State,
     next_state,
@@ -36,6 +38,7 @@ class Change:
     entry: Entry
     sets: Mapping[str, Any]
     submits: bool = False
+    begins_doubt: bool = False
     decides: bool = False
     next_check: NextCheck = NextCheck.KEEP
     guards_published: bool = False
@@ -58,7 +61,13 @@ def insertion(entry: Entry, *, submit: bool) -> Change:
     """Begin an entry: CLAIMED, SUBMITTED at once, or IN_DOUBT where the ledger was adopted."""
     assert entry.state is State.CLAIMED or (entry.state is State.IN_DOUBT and not submit)
     sets = {"state": State.SUBMITTED, "attempts": 1} if submit else NOTHING
-    return Change(entry=entry, sets=sets, submits=submit, next_check=NextCheck.LATER)
+    return Change(
+        entry=entry,
+        sets=sets,
+        submits=submit,
+        begins_doubt=entry.state in UNDECIDED,
+        next_check=NextCheck.LATER,
+    )
 
 
 def submission(entry: Entry, takes: str | None) -> Change:
@@ -76,9 +85,13 @@ def take_over(entry: Entry, owner: str) -> Change | None:
 
 
 def move(
-    entry: Entry, event: Event, outcome: StoredOutcome | None, final_source: Source | None
+    entry: Entry,
+    event: Event,
+    outcome: StoredOutcome | None,
+    final_source: Source | None,
+    queries: Sequence[Query] = (),
 ) -> Change:
-    """Apply an event and keep its outcome; IllegalTransitionError."""
+    """Apply an event, keep its outcome and what was asked; IllegalTransitionError."""
     assert event is not Event.SUBMIT, "a submission counts the attempt"
     target = next_state(entry.state, event)
     assert outcome is not None or target not in PUBLISHABLE, "a decision has an outcome"
@@ -87,12 +100,26 @@ def move(
         sets["outcome"] = outcome
     if entry.takes is not None and target in GIVES_BACK_ORIGINAL:
         sets["takes"] = None
-    # A late reply has no record of its own: the order is due, so that a check publishes it.
+    if queries:
+        sets["queries"] = kept((*entry.queries, *queries))
+    # What decides an order that was published as open has no record of its own to publish it:
+    # the order is due, so that a check written from now on does.
     next_check = NextCheck.NOW if entry.state in PUBLISHABLE else NextCheck.KEEP
     if target in FINAL and final_source is not None:
         sets["final_source"] = final_source
         next_check = NextCheck.LATER
-    return Change(entry=entry, sets=sets, decides=target in FINAL, next_check=next_check)
+    return Change(
+        entry=entry,
+        sets=sets,
+        begins_doubt=target in UNDECIDED and entry.state not in UNDECIDED,
+        decides=target in FINAL,
+        next_check=next_check,
+    )
+
+
+def note(entry: Entry, queries: Sequence[Query]) -> Change:
+    """Keep what was asked and decided nothing."""
+    return Change(entry=entry, sets={"queries": kept((*entry.queries, *queries))})
 
 
 def take_final(entry: Entry, source: Source) -> Change | None:

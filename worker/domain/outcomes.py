@@ -37,6 +37,8 @@ class DeadLetterReason(StrEnum):
     TOO_LARGE = "TOO_LARGE"
     INVALID = "INVALID"
     CONFLICT = "CONFLICT"
+    NOT_IN_DOUBT = "NOT_IN_DOUBT"
+    MALFORMED_RESOLUTION = "MALFORMED_RESOLUTION"
 
 
 DEAD_LETTER_SENTENCES: Final = MappingProxyType(
@@ -70,6 +72,14 @@ DEAD_LETTER_SENTENCES: Final = MappingProxyType(
             "This order number was used before with other content and was not executed again; "
             "use a new order number for a new command."
         ),
+        DeadLetterReason.NOT_IN_DOUBT: (
+            "The order that this resolution names is unknown, or was decided otherwise, or is not "
+            "published as PENDING or IN_DOUBT; look at it with `orders show`."
+        ),
+        DeadLetterReason.MALFORMED_RESOLUTION: (
+            "The resolution is incomplete, or contradicts the checkoutId that PayWizard gave for "
+            "the order; correct the field and send it again."
+        ),
     }
 )
 
@@ -78,6 +88,8 @@ class DecidedBy(StrEnum):
     """Whose word an outcome rests on."""
 
     REPLY = "REPLY"
+    STATUS_QUERY = "STATUS_QUERY"
+    OPERATOR = "OPERATOR"
     WORKER = "WORKER"
 
 

@@ -6,13 +6,16 @@
    │  (expired,    │      throttled       ├──pending──> PENDING
    │  invalid, …), ▼                      └──no answer, lease over──> IN_DOUBT
    │  orphaned   NOT_EXECUTED
-   └──adopted ledger──> IN_DOUBT
-                     IN_DOUBT ──late reply──> SUCCEEDED | DECLINED | PENDING
+   └──adopted ledger (also from CLAIMED)──> IN_DOUBT
+                     PENDING ──too long──> IN_DOUBT
+            PENDING, IN_DOUBT ──status query, late reply──> SUCCEEDED | DECLINED | PENDING
+            PENDING, IN_DOUBT ──operator──> SUCCEEDED | DECLINED | NOT_EXECUTED
 
 An inquiry moves nothing, so it is never SUBMITTED: from CLAIMED it is answered (SUCCEEDED) or
 ends as NOT_EXECUTED. SUBMITTED is durable before a byte leaves. Final states have no way out.
 A late reply is one that found its submission already in doubt: PayWizard's word still counts,
 but what it did not execute (refused, throttled) it says only of the submission it answers.
+A status query says what a reply would have said: approved, declined, pending.
 """
 
 from enum import StrEnum
@@ -45,13 +48,19 @@ class Event(StrEnum):
     NO_ANSWER = "no_answer"
     LEASE_OVER = "lease_over"
     REFUSED_HERE = "refused_here"
+    ADOPTED = "adopted"
     INQUIRED = "inquired"
+    PENDING_TOO_LONG = "pending_too_long"
+    RESOLVED_SUCCEEDED = "resolved_succeeded"
+    RESOLVED_DECLINED = "resolved_declined"
+    RESOLVED_NOT_EXECUTED = "resolved_not_executed"
 
 
 TRANSITIONS: Final = MappingProxyType(
     {
         (State.CLAIMED, Event.SUBMIT): State.SUBMITTED,
         (State.CLAIMED, Event.REFUSED_HERE): State.NOT_EXECUTED,
+        (State.CLAIMED, Event.ADOPTED): State.IN_DOUBT,
         (State.CLAIMED, Event.INQUIRED): State.SUCCEEDED,
         (State.SUBMITTED, Event.NOT_SENT): State.CLAIMED,
         (State.SUBMITTED, Event.THROTTLED): State.CLAIMED,
@@ -64,11 +73,22 @@ TRANSITIONS: Final = MappingProxyType(
         (State.IN_DOUBT, Event.APPROVED): State.SUCCEEDED,
         (State.IN_DOUBT, Event.DECLINED): State.DECLINED,
         (State.IN_DOUBT, Event.PENDING): State.PENDING,
+        (State.PENDING, Event.APPROVED): State.SUCCEEDED,
+        (State.PENDING, Event.DECLINED): State.DECLINED,
+        (State.PENDING, Event.PENDING_TOO_LONG): State.IN_DOUBT,
+        (State.PENDING, Event.RESOLVED_SUCCEEDED): State.SUCCEEDED,
+        (State.PENDING, Event.RESOLVED_DECLINED): State.DECLINED,
+        (State.PENDING, Event.RESOLVED_NOT_EXECUTED): State.NOT_EXECUTED,
+        (State.IN_DOUBT, Event.RESOLVED_SUCCEEDED): State.SUCCEEDED,
+        (State.IN_DOUBT, Event.RESOLVED_DECLINED): State.DECLINED,
+        (State.IN_DOUBT, Event.RESOLVED_NOT_EXECUTED): State.NOT_EXECUTED,
     }
 )
 
 FINAL: Final = frozenset({State.SUCCEEDED, State.DECLINED, State.NOT_EXECUTED})
-PUBLISHABLE: Final = FINAL | {State.PENDING, State.IN_DOUBT}
+UNDECIDED: Final = frozenset({State.PENDING, State.IN_DOUBT})
+"""States in which an order waits for PayWizard's word, or an operator's."""
+PUBLISHABLE: Final = FINAL | UNDECIDED
 """States that a result can report."""
 GIVES_BACK_ORIGINAL: Final = frozenset({State.CLAIMED, State.DECLINED, State.NOT_EXECUTED})
 """States in which a void or tip does not hold its original."""

@@ -5,13 +5,15 @@ from typing import Final, Literal, get_args
 
 from worker.domain.operations import Operation
 from worker.domain.replies import Doubt, NotSentCause
-from worker.domain.states import FINAL, PUBLISHABLE, State
+from worker.domain.states import FINAL, PUBLISHABLE, UNDECIDED, State
 
 OTHER: Final = "other"
 
 OPERATIONS: Final = tuple(operation.lower() for operation in Operation)
 STATUSES: Final = tuple(state for state in State if state in PUBLISHABLE)
 FINAL_STATUSES: Final = tuple(state for state in State if state in FINAL)
+OPEN_STATES: Final = tuple(state for state in State if state not in FINAL)
+UNDECIDED_STATES: Final = tuple(state for state in State if state in UNDECIDED)
 DOUBTS: Final = tuple(doubt.lower() for doubt in Doubt)
 RETRY_REASONS: Final = (*NotSentCause, "rate_limited")
 STAGES: Final = (

@@ -20,6 +20,7 @@ from prometheus_client import (
 from worker.domain.claims import Claim
 from worker.domain.outcomes import DeadLetterReason, DecidedBy, Reason
 from worker.domain.states import State
+from worker.domain.status_queries import Kind
 from worker.observability import buckets
 from worker.observability.labels import (
     CALLS,
@@ -28,6 +29,7 @@ from worker.observability.labels import (
     FINAL_STATUSES,
     HTTP_CODES,
     LOOPS,
+    OPEN_STATES,
     OPERATIONS,
     OUTPUT_TOPICS,
     REDACTIONS,
@@ -35,6 +37,7 @@ from worker.observability.labels import (
     RETRY_REASONS,
     STAGES,
     STATUSES,
+    UNDECIDED_STATES,
     WATCHED,
 )
 
@@ -168,6 +171,17 @@ class Metrics:
             operation=OPERATIONS,
             reason=DOUBTS,
         )
+        self.status_checks_total = self._counter(
+            "status_checks_total",
+            "Status queries of orders that are published as open, by what came of them.",
+            state=UNDECIDED_STATES,
+            result=Kind,
+        )
+        self.resolutions_total = self._counter(
+            "resolutions_total",
+            "Operators' decisions on orders in doubt.",
+            result=("applied", "repeated", "refused"),
+        )
         self.commands_in_hand = self._gauge(
             "commands_in_hand",
             "Where the commands are that are being worked on.",
@@ -204,6 +218,31 @@ class Metrics:
             "Compare-and-set moves by the state aimed at; `missed` is a lost race.",
             state=State,
             result=("moved", "missed"),
+        )
+        self.ledger_entries = self._gauge(
+            "ledger_entries", "Open entries by state.", state=OPEN_STATES
+        )
+        self.ledger_oldest_entry_age_seconds = self._gauge(
+            "ledger_oldest_entry_age_seconds",
+            "Age of the oldest open entry, of an undecided one since it is undecided; 0: none.",
+            state=OPEN_STATES,
+        )
+        self.ledger_parked_entries = self._gauge(
+            "ledger_parked_entries",
+            "Orders in doubt that PayWizard is not asked about any more: an operator decides them.",
+        )
+        self.ledger_oldest_due_age_seconds = self._gauge(
+            "ledger_oldest_due_age_seconds",
+            "How long the oldest due entry has waited for its status check; 0: none.",
+        )
+        self.ledger_stats_last_success_timestamp_seconds = self._gauge(
+            "ledger_stats_last_success_timestamp_seconds",
+            "When the four above were last read.",
+        )
+        self.ledger_contradictions_total = self._counter(
+            "ledger_contradictions_total",
+            "Replies that contradict how an order ended; each is kept as evidence.",
+            operation=OPERATIONS,
         )
         self.ledger_sql_duration_seconds = self._histogram(
             "ledger_sql_duration_seconds",

@@ -20,6 +20,7 @@ from worker.settings.values import (
     RefusedCode,
     RequestsPerSecondMax,
     Seconds,
+    SecondsOrNone,
     Secret,
     Server,
     Some,
@@ -226,6 +227,22 @@ class Settings(LedgerSettings, KafkaSettings):
         description="After so long a submission that nobody answered for is in doubt; more than "
         "the send deadline and the call deadline together",
         validate_default=True,
+    )
+    in_doubt_grace_seconds: SecondsOrNone = Field(
+        30.0,
+        description="So long PayWizard is asked what became of an order whose answer was lost, "
+        "before the order is published as IN_DOUBT; 0: not at all",
+    )
+    status_check_budget_seconds: Seconds = Field(
+        86_400.0,
+        description="So long PayWizard is asked about an order that is PENDING or IN_DOUBT; then "
+        "it waits for an operator",
+    )
+    paywizard_query_by_order_number: bool = Field(
+        True,
+        description="Whether an order whose answer was lost is asked about by its own number, "
+        "which PayWizard does not document (G5); what is found counts only if PAYWIZARD_MID and "
+        "the amount agree",
     )
     wait_max_seconds: Seconds = Field(
         86_400.0,

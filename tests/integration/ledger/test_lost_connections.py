@@ -14,6 +14,7 @@ from tests.contract.ledger_entries import (
     SOURCE,
     an_entry,
     an_outcome,
+    each,
     read,
 )
 from tests.instruments import unwatched_metrics
@@ -78,7 +79,7 @@ async def work(ledger: SqlLedger) -> list[Entry]:
     void = await ledger.move(void, Event.NO_ANSWER, an_outcome())
     await ledger.mark_published([Mark(*paid.key, Published.FINAL)])
     void = await ledger.move(void, Event.APPROVED, an_outcome("checkout-2"))
-    assert [entry.key for entry in await ledger.due(10, 60)] == [void.key]
+    assert [entry.key for entry in await ledger.due(10, each(60))] == [void.key]
     void = await ledger.take_orphan(void, CHECK)
     await ledger.record_balances(FIRST)
     await ledger.check_writable()
@@ -199,7 +200,7 @@ async def test_the_ledger_goes_on_when_its_server_is_back(
     for call in (
         ledger.submit(entry),
         ledger.find(*entry.key),
-        ledger.due(1, 1),
+        ledger.due(1, each(1)),
         ledger.check_writable(),
         ledger.bind(TO, []),
     ):

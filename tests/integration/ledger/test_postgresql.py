@@ -7,7 +7,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from tests.contract.ledger_entries import CARD, SOURCE, an_entry, entry_in, read
+from tests.contract.ledger_entries import CARD, SOURCE, an_entry, each, entry_in, read
 from tests.integration.ledger.conftest import OpenSql
 from worker.adapters.sql import schema
 from worker.adapters.sql.ledger import SqlLedger
@@ -162,7 +162,7 @@ async def test_what_another_process_is_at_work_on_is_not_due(
     ledger = await open_sql(url, orphan_after_seconds=0)
     entries = [await entry_in(ledger, State.CLAIMED, an_entry(f"order-{n}")) for n in range(3)]
     await other.execute("SELECT 1 FROM entries WHERE tran_order_no = 'order-1' FOR UPDATE")
-    taken = await asyncio.wait_for(ledger.due(10, 60), 3)
+    taken = await asyncio.wait_for(ledger.due(10, each(60)), 3)
     assert {entry.key for entry in taken} == {entries[0].key, entries[2].key}
 
 

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
-from tests.contract.ledger_entries import WAYS, an_entry, an_outcome, entry_in, read
+from tests.contract.ledger_entries import WAYS, an_entry, an_outcome, each, entry_in, read
 from tests.integration.ledger.conftest import OpenSql
 from worker.adapters.sql import schema
 from worker.adapters.sql.database import database_for
@@ -178,7 +178,7 @@ async def test_an_upgrade_from_each_earlier_revision_keeps_every_entry(
     schema.upgrade(place)
     assert schema.revision_state(place) is RevisionState.AT_HEAD
     ledger = await open_sql(place)
-    due = {entry.tran_order_no for entry in await ledger.due(100, 60)}
+    due = {entry.tran_order_no for entry in await ledger.due(100, each(60))}
     for state in WAYS:
         entry = await ledger.find("client-1", state.value)
         assert entry is not None

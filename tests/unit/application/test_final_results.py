@@ -20,6 +20,7 @@ from worker.domain.entry import Published
 from worker.domain.outcomes import result_event_id
 from worker.domain.replies import Doubt, NoAnswer, NotSent, NotSentCause
 from worker.domain.states import State
+from worker.domain.status_checks import FIRST_CHECK_SECONDS
 
 
 @pytest.fixture(autouse=True)
@@ -49,8 +50,13 @@ async def in_doubt_with_an_open_call(worker: WorkerOverFakes) -> WorkerOverFakes
         store=worker.store, paywizard=worker.paywizard, owner="process-2"
     )
     successor.dispatcher.receive([replace(record, tenure=9)])
-    await successor.until(successor.results)
+    await successor.until(lambda: published(worker) is Published.FIRST)
     return successor
+
+
+def published(worker: WorkerOverFakes) -> Published:
+    """What of the order is marked as published."""
+    return worker.store.entries[CLIENT, "T-1"].published
 
 
 async def test_the_first_check_comes_with_the_first_outcome_and_proves_it(
@@ -74,7 +80,7 @@ async def test_a_late_reply_becomes_the_final_result(worker: WorkerOverFakes) ->
     await worker.until(lambda: worker.state_of("T-1") is State.SUCCEEDED)
     assert worker.results() == []
     await successor.due.once()
-    assert purposes(successor) == ["FIRST", "DUE"]
+    assert purposes(successor) == ["FIRST", "DECIDED"]
     final = await successor.run(checks(successor)[1], topic=CHECK_TOPIC)
     await successor.again(final)
     first, last = successor.results()
@@ -108,15 +114,16 @@ async def test_a_late_reply_does_not_change_a_first_outcome(worker: WorkerOverFa
     await worker.until(lambda: worker.state_of("T-1") is State.SUCCEEDED)
     successor.tenure = 9
     await successor.again(record)
+    await successor.until(lambda: published(worker) is Published.FIRST)
+    worker.store.advance(FIRST_CHECK_SECONDS)
     await successor.due.once()
+    assert purposes(successor) == ["FIRST", "DECIDED"]
     await successor.run(checks(successor)[-1], topic=CHECK_TOPIC)
     first, last = successor.results()
     assert (first["status"], last["status"]) == ("IN_DOUBT", "SUCCEEDED")
     assert first["eventId"] == result_event_id(CLIENT, "T-1", "first")
     assert last["eventId"] == result_event_id(CLIENT, "T-1", "final")
-    await successor.until(
-        lambda: worker.store.entries[CLIENT, "T-1"].published is Published.FINAL
-    )
+    await successor.until(lambda: published(worker) is Published.FINAL)
     await successor.stop()
 
 

@@ -7,26 +7,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tests.fakes.gateway import FakePayWizard
+from tests.fakes.gateway import MID, FakePayWizard
 from tests.fakes.ledger import FakeLedger, LedgerStore
 from tests.instruments import CLIENTS, unwatched_metrics
 from tests.unit.application.kafka_side import KafkaSide, StillClock
 from worker.adapters.avro.frames import decode_frame, encode_frame
 from worker.adapters.avro.packaged_schemas import packaged_schemas
 from worker.adapters.avro.records import RecordCodec
-from worker.application.accounts import Accounts
-from worker.application.asking import Asking
-from worker.application.check_status import CheckStatus
-from worker.application.dead_letters import DeadLetters
-from worker.application.dispatch import Around, Dispatcher
-from worker.application.due import DueTask
-from worker.application.marking import Marking
-from worker.application.originals import Originals
+from worker.application.composition import Application, Policy, World, application_for
 from worker.application.ports import Ledger, OutputTopic, RecordKind, SourceRecord
-from worker.application.process_command import ProcessCommand, Rules
-from worker.application.publishing import Publishing
-from worker.application.reading import Reading
-from worker.application.refresh_balance import RefreshBalance
+from worker.application.process_command import Rules
 from worker.domain.card import Card
 from worker.domain.entry import Headers, Source
 from worker.domain.operations import Operation
@@ -41,8 +31,14 @@ SOON_SECONDS = 10.0
 TOPIC = "paywizard.commands.payment"
 REFRESH_TOPIC = "paywizard.internal.balance-refresh"
 CHECK_TOPIC = "paywizard.internal.status-checks"
-KINDS = {REFRESH_TOPIC: RecordKind.BALANCE_REFRESH, CHECK_TOPIC: RecordKind.STATUS_CHECK}
+RESOLUTION_TOPIC = "paywizard.commands.resolution"
+KINDS = {
+    REFRESH_TOPIC: RecordKind.BALANCE_REFRESH,
+    CHECK_TOPIC: RecordKind.STATUS_CHECK,
+    RESOLUTION_TOPIC: RecordKind.RESOLUTION,
+}
 LEASE_SECONDS = 90.0
+BUDGET_SECONDS = 86_400.0
 
 
 class OneChannel:
@@ -51,6 +47,10 @@ class OneChannel:
     def channel_of(self, client_id: str) -> str | None:
         """Name the channel of a known client."""
         return CHANNEL if client_id in CLIENTS else None
+
+    def mid_of(self, client_id: str) -> str | None:
+        """Name the merchant of a known client."""
+        return MID if client_id in CLIENTS else None
 
 
 @dataclass
@@ -65,6 +65,8 @@ class WorkerOverFakes:
     unknown_originals_allowed: bool = False
     replay_duplicates: bool = False
     adopted_since: datetime | None = None
+    query_by_order_number: bool = True
+    grace_seconds: float = 0.0
     tenure: int = 1
     _offsets: dict[tuple[str, int], int] = field(default_factory=dict)
 
@@ -72,80 +74,42 @@ class WorkerOverFakes:
         self.clock = StillClock(self.store.moment)
         self.metrics = unwatched_metrics()
         self.ledger: Ledger = FakeLedger(self.owner, self.store)
-        self.dispatcher = self._built()
+        application = self._built()
+        self.dispatcher, self.due = application.dispatcher, application.due
 
-    def _built(self) -> Dispatcher:
-        codec, day = RecordCodec(default_client_id=CLIENT), timedelta(days=1)
-        dead_letters = DeadLetters(group="tests", version="0")
-        asking = Asking(
+    def _built(self) -> Application:
+        world = World(
+            owner=self.owner,
+            group="tests",
+            version="0",
+            topic_prefix="paywizard.",
             ledger=self.ledger,
             gateway=self.paywizard,
+            publisher=self.kafka,
+            codec=RecordCodec(default_client_id=CLIENT),
+            clients=OneChannel(),
             clock=self.clock,
-            schedule=RetrySchedule(first_delay_seconds=0.001, delay_seconds_max=0.01),
             jitter=lambda: 0.0,
             metrics=self.metrics,
         )
-        originals = Originals(
-            ledger=self.ledger,
-            voidable=frozenset({Operation.PAYMENT, Operation.TIP, Operation.RELOAD}),
-            unknown_checkout_ids_allowed=self.unknown_originals_allowed,
-        )
         rules = Rules(
             lease=timedelta(seconds=LEASE_SECONDS),
-            wait_max=day,
+            wait_max=timedelta(days=1),
             original_wait=timedelta(seconds=0.6),
             reload_amount_allowed=self.reload_amount_allowed,
             replay_duplicates=self.replay_duplicates,
             adopted_since=self.adopted_since,
         )
-        publishing = Publishing(codec=codec, clock=self.clock)
-        marking = Marking(ledger=self.ledger)
-        process = ProcessCommand(
-            owner=self.owner,
+        policy = Policy(
             rules=rules,
-            ledger=self.ledger,
-            asking=asking,
-            originals=originals,
-            publishing=publishing,
-            clock=self.clock,
-            dead_letters=dead_letters,
-            metrics=self.metrics,
+            voidable=frozenset({Operation.PAYMENT, Operation.TIP, Operation.RELOAD}),
+            unknown_originals_allowed=self.unknown_originals_allowed,
+            query_by_order_number=self.query_by_order_number,
+            grace_seconds=self.grace_seconds,
+            budget_seconds=BUDGET_SECONDS,
+            ask_again=RetrySchedule(first_delay_seconds=0.001, delay_seconds_max=0.01),
         )
-        refresh = RefreshBalance(
-            wait_max=day,
-            ledger=self.ledger,
-            asking=asking,
-            codec=codec,
-            clock=self.clock,
-            metrics=self.metrics,
-        )
-        reading = Reading(
-            codec=codec,
-            clients=OneChannel(),
-            originals=originals,
-            process=process,
-            refresh=refresh,
-            check=CheckStatus(
-                lease_seconds=LEASE_SECONDS, ledger=self.ledger, publishing=publishing
-            ),
-            dead_letters=dead_letters,
-            clock=self.clock,
-            metrics=self.metrics,
-        )
-        accounts = Accounts(topic_prefix="paywizard.", clock=self.clock, metrics=self.metrics)
-        self.due = DueTask(
-            interval_seconds=1,
-            again_seconds=60,
-            lease_seconds=LEASE_SECONDS,
-            ledger=self.ledger,
-            publisher=self.kafka,
-            publishing=publishing,
-            marking=marking,
-        )
-        around = Around(
-            reading=reading, publisher=self.kafka, accounts=accounts, marking=marking
-        )
-        return Dispatcher(around)
+        return application_for(world, policy)
 
     def record(
         self,

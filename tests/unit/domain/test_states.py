@@ -9,6 +9,7 @@ from worker.domain.states import (
     GIVES_BACK_ORIGINAL,
     PUBLISHABLE,
     TRANSITIONS,
+    UNDECIDED,
     Event,
     IllegalTransitionError,
     State,
@@ -19,6 +20,7 @@ ARROWS = {
     (State.CLAIMED, Event.SUBMIT): State.SUBMITTED,
     (State.CLAIMED, Event.REFUSED_HERE): State.NOT_EXECUTED,
     (State.CLAIMED, Event.INQUIRED): State.SUCCEEDED,
+    (State.CLAIMED, Event.ADOPTED): State.IN_DOUBT,
     (State.SUBMITTED, Event.NOT_SENT): State.CLAIMED,
     (State.SUBMITTED, Event.THROTTLED): State.CLAIMED,
     (State.SUBMITTED, Event.APPROVED): State.SUCCEEDED,
@@ -30,6 +32,20 @@ ARROWS = {
     (State.IN_DOUBT, Event.APPROVED): State.SUCCEEDED,
     (State.IN_DOUBT, Event.DECLINED): State.DECLINED,
     (State.IN_DOUBT, Event.PENDING): State.PENDING,
+    (State.IN_DOUBT, Event.RESOLVED_SUCCEEDED): State.SUCCEEDED,
+    (State.IN_DOUBT, Event.RESOLVED_DECLINED): State.DECLINED,
+    (State.IN_DOUBT, Event.RESOLVED_NOT_EXECUTED): State.NOT_EXECUTED,
+    (State.PENDING, Event.APPROVED): State.SUCCEEDED,
+    (State.PENDING, Event.DECLINED): State.DECLINED,
+    (State.PENDING, Event.PENDING_TOO_LONG): State.IN_DOUBT,
+    (State.PENDING, Event.RESOLVED_SUCCEEDED): State.SUCCEEDED,
+    (State.PENDING, Event.RESOLVED_DECLINED): State.DECLINED,
+    (State.PENDING, Event.RESOLVED_NOT_EXECUTED): State.NOT_EXECUTED,
+}
+OPERATORS = {
+    Event.RESOLVED_SUCCEEDED,
+    Event.RESOLVED_DECLINED,
+    Event.RESOLVED_NOT_EXECUTED,
 }
 
 
@@ -70,7 +86,29 @@ def test_an_original_is_kept_while_its_void_may_have_moved_money() -> None:
     }
 
 
-def test_a_late_reply_settles_doubt_but_never_undoes_it() -> None:
+def test_paywizards_word_settles_doubt_but_never_undoes_it() -> None:
     """P4: a late word counts if it says what became of the order, not that nothing left."""
-    late = {event for (state, event) in TRANSITIONS if state is State.IN_DOUBT}
-    assert late == {Event.APPROVED, Event.DECLINED, Event.PENDING}
+    by_paywizard = {Event.APPROVED, Event.DECLINED, Event.PENDING}
+    assert leading_out_of(State.IN_DOUBT) == by_paywizard | OPERATORS
+    by_paywizard_or_time = {Event.APPROVED, Event.DECLINED, Event.PENDING_TOO_LONG}
+    assert leading_out_of(State.PENDING) == by_paywizard_or_time | OPERATORS
+
+
+def test_only_an_operator_says_that_an_order_in_doubt_never_happened() -> None:
+    """P4, G6: no reply, no query and no time that passed proves that money did not move."""
+    never = {
+        event
+        for (state, event), target in TRANSITIONS.items()
+        if state in UNDECIDED and target is State.NOT_EXECUTED
+    }
+    assert never == {Event.RESOLVED_NOT_EXECUTED}
+
+
+def test_an_operator_decides_only_what_is_open() -> None:
+    """A resolution of an order at work, or of one that ended, is no arrow."""
+    assert {state for state, event in TRANSITIONS if event in OPERATORS} == UNDECIDED
+
+
+def leading_out_of(state: State) -> set[Event]:
+    """What may happen to an entry in this state."""
+    return {event for (before, event) in TRANSITIONS if before is state}

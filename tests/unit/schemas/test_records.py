@@ -58,7 +58,8 @@ INTERFACE = {
     "BalanceChanged.balances": BALANCE,
     "BalanceChanged.causes": "tranOrderNo",
     "BalanceRefresh": "clientId loyaltyChannel accountId entryType tranOrderNo? requestedAt:time",
-    "StatusCheck": "clientId tranOrderNo purpose:enum issuedAt:time",
+    "StatusCheck": "clientId tranOrderNo purpose:enum issuedAt:time replaces?:record",
+    "StatusCheck.replaces": "topicId topic partition:int offset:long",
 }
 
 NAMESPACES = {

@@ -28,10 +28,12 @@ from worker.domain.commands import (
     Tip,
     Void,
 )
+from worker.domain.entry import Source
 from worker.domain.money import Money
 from worker.domain.replies import Balance
+from worker.domain.resolutions import Resolution
 from worker.domain.results import Evidence, Result
-from worker.domain.states import FINAL
+from worker.domain.states import FINAL, State
 from worker.domain.status_checks import Purpose, StatusCheck
 
 Fields = Mapping[str, Any]
@@ -46,7 +48,7 @@ class RecordCodec(Codec):
     @override
     def decode(
         self, kind: RecordKind, value: bytes | None
-    ) -> AnyCommand | BalanceRefresh | StatusCheck:
+    ) -> AnyCommand | Resolution | BalanceRefresh | StatusCheck:
         try:
             record = decode_frame(value, accepted=ACCEPTED[kind])
         except FrameError as error:
@@ -56,11 +58,24 @@ class RecordCodec(Codec):
                 return _balance_refresh(record.fields)
             case RecordKind.STATUS_CHECK:
                 return _status_check(record.fields)
+            case RecordKind.RESOLUTION:
+                return self._resolution(record.fields)
             case RecordKind.COMMAND:
                 return self._command(record)
 
     def _command(self, record: DecodedRecord) -> AnyCommand:
         return COMMANDS[record.name](record.fields, self._every_command(record.fields))
+
+    def _resolution(self, fields: Fields) -> Resolution:
+        return Resolution(
+            client_id=self._client(fields),
+            tran_order_no=fields["tranOrderNo"],
+            outcome=State(fields["outcome"]),
+            reason=fields["reason"],
+            checkout_id=fields["checkoutId"],
+            operator=fields["operator"],
+            requested_at=fields["requestedAt"],
+        )
 
     @override
     def result(self, result: Result) -> bytes:
@@ -91,17 +106,21 @@ class RecordCodec(Codec):
                 "tranOrderNo": check.tran_order_no,
                 "purpose": check.purpose.value,
                 "issuedAt": check.issued_at,
+                "replaces": None if check.replaces is None else _replaced(check.replaces),
             },
         )
 
     def _every_command(self, fields: Fields) -> dict[str, Any]:
-        client_id = fields["clientId"]
         return {
             "tran_order_no": fields["tranOrderNo"],
-            "client_id": self.default_client_id if client_id is None else client_id,
+            "client_id": self._client(fields),
             "requested_at": fields["requestedAt"],
             "expires_at": fields["expiresAt"],
         }
+
+    def _client(self, fields: Fields) -> str:
+        client_id: str | None = fields["clientId"]
+        return self.default_client_id if client_id is None else client_id
 
 
 def _on_card(fields: Fields) -> dict[str, Any]:
@@ -189,6 +208,7 @@ COMMANDS: Final[Mapping[str, Callable[[Fields, dict[str, Any]], AnyCommand]]] = 
 ACCEPTED: Final = MappingProxyType(
     {
         RecordKind.COMMAND: frozenset(COMMANDS),
+        RecordKind.RESOLUTION: frozenset({"paywizard.commands.ResolutionCommand"}),
         RecordKind.BALANCE_REFRESH: frozenset({"paywizard.internal.BalanceRefresh"}),
         RecordKind.STATUS_CHECK: frozenset({"paywizard.internal.StatusCheck"}),
     }
@@ -206,12 +226,27 @@ def _balance_refresh(fields: Fields) -> BalanceRefresh:
 
 
 def _status_check(fields: Fields) -> StatusCheck:
+    replaced = fields["replaces"]
     return StatusCheck(
         client_id=fields["clientId"],
         tran_order_no=fields["tranOrderNo"],
         purpose=Purpose(fields["purpose"]),
         issued_at=fields["issuedAt"],
+        replaces=None if replaced is None else _source_of(replaced),
     )
+
+
+def _replaced(source: Source) -> dict[str, object]:
+    return {
+        "topicId": source.topic_id,
+        "topic": source.topic,
+        "partition": source.partition,
+        "offset": source.offset,
+    }
+
+
+def _source_of(fields: Fields) -> Source:
+    return Source(fields["topicId"], fields["topic"], fields["partition"], fields["offset"])
 
 
 def _result_fields(result: Result) -> dict[str, object]:
@@ -257,10 +292,14 @@ def _result_fields(result: Result) -> dict[str, object]:
 
 
 def _evidence(evidence: Evidence) -> dict[str, object]:
+    known = evidence.last_known_balances
     return {
         "submissions": [{"at": at} for at in evidence.submissions],
-        "queries": [],
-        "lastKnownBalances": None,
+        "queries": [
+            {"at": query.at, "identifier": query.identifier, "answer": query.answer}
+            for query in evidence.queries
+        ],
+        "lastKnownBalances": None if known is None else _balances(known),
     }
 
 

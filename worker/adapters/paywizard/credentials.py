@@ -21,6 +21,7 @@ class Credential:
     client_secret: str = field(repr=False)
     jwt_token: str = field(repr=False)
     loyalty_channel: str
+    mid: str | None = None
     concurrency_max: int | None = None
     requests_per_second_max: float | None = None
 
@@ -57,6 +58,11 @@ class Credentials:
         """Name a client's own loyalty channel, or None for a client nobody configured."""
         credential = self._by_client.get(client_id)
         return None if credential is None else credential.loyalty_channel
+
+    def mid_of(self, client_id: str) -> str | None:
+        """Name a client's merchant id, where it is configured."""
+        credential = self._by_client.get(client_id)
+        return None if credential is None else credential.mid
 
     def reload(self) -> bool:
         """Read the secrets again; False, and a line in the log, if what is there is unusable.

@@ -138,14 +138,14 @@ class PayWizardGateway:
         return self._slots_of(client_id).ready
 
     @asynccontextmanager
-    async def slot(self, client_id: str) -> AsyncIterator[Window]:
+    async def slot(self, client_id: str, *, aside: bool = False) -> AsyncIterator[Window]:
         """Hold one of the client's slots: its concurrency, its rate, its circuit.
 
         Waiting has no end of its own; whoever cancels it leaves nothing behind. The window counts
-        from here. Raises UnknownClientError.
+        from here. `aside`: for what moves nothing and may wait. Raises UnknownClientError.
         """
         slots = self._slots_of(client_id)
-        async with slots.hold():
+        async with slots.hold_aside() if aside else slots.hold():
             closes_at = self._boottime() + self._policy.send_deadline_seconds
             yield Window(closes_at, self._boottime, slots)
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from math import inf
+from typing import Final
 
 import structlog
 
@@ -12,6 +13,9 @@ from worker.adapters.paywizard.circuit import Circuit, CircuitState
 from worker.adapters.paywizard.pace import Pace
 from worker.domain.retry_schedule import RetrySchedule
 from worker.observability.metrics import Metrics
+
+ASIDE_PART: Final = 8
+"""One slot in so many, at least one, may be held by what moves nothing."""
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +59,7 @@ class ClientSlots:
         self._asking = 0
         self._turn = asyncio.Lock()
         self._free = asyncio.Semaphore(limits.concurrency_max)
+        self._aside = asyncio.Semaphore(max(1, limits.concurrency_max // ASIDE_PART))
         self._pace = Pace(limits.requests_per_second_max or inf)
         self._closed = asyncio.Event()
         self._closed.set()
@@ -90,6 +95,12 @@ class ClientSlots:
             yield
         finally:
             self._free.release()
+
+    @asynccontextmanager
+    async def hold_aside(self) -> AsyncIterator[None]:
+        """Hold a slot for a question that may wait: many of them never stand in a payment's way."""
+        async with self._aside, self.hold():
+            yield
 
     def call_refused(self) -> None:
         """Note that a call's token was refused: no other goes until a probe finds it good."""

@@ -14,6 +14,7 @@ from worker.adapters.sql.errors import OriginalHeldError
 from worker.adapters.sql.grouping import Grouping
 from worker.adapters.sql.session import Session
 from worker.adapters.sql.statements import Statements
+from worker.adapters.sql.stats import read_stats
 from worker.adapters.sql.writes import (
     Answers,
     Marking,
@@ -26,20 +27,24 @@ from worker.adapters.sql.writes import (
 from worker.application.ports import (
     Held,
     LedgerForeignError,
+    LedgerStats,
     LedgerUnavailableError,
     LostRaceError,
     Mark,
+    NextLook,
     OriginalRefusedError,
 )
 from worker.domain.balances import CardBalances
 from worker.domain.card import Card
 from worker.domain.commit_note import CommitNote
 from worker.domain.entry import Entry, Source, StoredOutcome
+from worker.domain.evidence import Query
 from worker.domain.identity import Affiliation, Committed, Identity
 from worker.domain.moves import (
     Change,
     insertion,
     move,
+    note,
     submission,
     take_final,
     take_orphan,
@@ -164,9 +169,14 @@ class SqlLedger:
         event: Event,
         outcome: StoredOutcome | None = None,
         final_source: Source | None = None,
+        queries: Sequence[Query] = (),
     ) -> Entry:
         """Apply `event` if the stored version is still that of `entry`, else LostRaceError."""
-        return await self._move(move(entry, event, outcome, final_source))
+        return await self._move(move(entry, event, outcome, final_source, queries))
+
+    async def note(self, entry: Entry, queries: Sequence[Query]) -> Entry:
+        """Add to what is known of an entry in any state, or raise LostRaceError."""
+        return await self._move(note(entry, queries))
 
     async def take_final(self, entry: Entry, source: Source) -> Entry:
         """Set `final_source` of a decided entry that has none, or raise LostRaceError."""
@@ -184,15 +194,23 @@ class SqlLedger:
         """Read the outcomes of a partition's records that are not marked published."""
         return await self._read(lambda session: reads.held_in(session, topic_id, partition))
 
-    async def due(self, limit: int, again_seconds: float) -> Sequence[Entry]:
-        """Take entries that are due, oldest first, and make them due again that much later."""
-        return await self._write(lambda session: reads.take_due(session, limit, again_seconds))
+    async def due(self, limit: int, again: NextLook) -> Sequence[Entry]:
+        """Take entries that are due, oldest first, and make them due again as `again` says."""
+        return await self._write(lambda session: reads.take_due(session, limit, again))
 
     async def lease_left_seconds(self, entry: Entry, lease_seconds: float) -> float:
         """Seconds until the lease of a SUBMITTED entry is over, on the database's clock."""
         return await self._read(
             lambda session: reads.lease_left_seconds(session, entry, lease_seconds)
         )
+
+    async def open_seconds(self, entry: Entry) -> float:
+        """Seconds since an entry is undecided, on the database's clock."""
+        return await self._read(lambda session: reads.open_seconds(session, entry))
+
+    async def stats(self) -> LedgerStats:
+        """Count what is open, and how old the oldest of each state is."""
+        return await self._read(read_stats)
 
     async def balances_of(self, card: Card) -> CardBalances | None:
         """Read what was last recorded for publication about a card."""

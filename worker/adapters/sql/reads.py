@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from worker.adapters.sql.rows import entry_of
 from worker.adapters.sql.session import Session
 from worker.adapters.sql.timestamps import moment_from
-from worker.application.ports import Held, Mark
+from worker.application.ports import Held, Mark, NextLook
 from worker.domain.entry import Entry
 from worker.domain.moves import unproven
 
@@ -42,25 +43,39 @@ def held_in(session: Session, topic_id: str, partition: int) -> Sequence[Held]:
 def lease_left_seconds(session: Session, entry: Entry, lease_seconds: float) -> float:
     """Seconds until the lease is over, negative when it is; both moments are the database's."""
     assert entry.submitted_at is not None
-    row = session.one(session.statements.now, {})
-    now = moment_from(row and row[0])
-    assert now is not None
-    return lease_seconds - (now - entry.submitted_at).total_seconds()
+    return lease_seconds - (_now(session) - entry.submitted_at).total_seconds()
 
 
-def take_due(session: Session, limit: int, again_seconds: float) -> Sequence[Entry]:
-    """Take entries that are due, oldest first, and make them due again that much later."""
+def open_seconds(session: Session, entry: Entry) -> float:
+    """Seconds since an entry is undecided; both moments are the database's."""
+    return _seconds_between(entry.open_since, _now(session)) or 0.0
+
+
+def take_due(session: Session, limit: int, again: NextLook) -> Sequence[Entry]:
+    """Take entries that are due, oldest first, and make them due again as `again` says."""
+    now = _now(session)
     taken = [entry_of(row) for row in session.all(session.statements.due, {"limit": limit})]
-    again = [
+    next_looks = [
         {
             "key_client_id": entry.client_id,
             "key_tran_order_no": entry.tran_order_no,
-            "seconds": again_seconds,
+            "seconds": again(entry, _seconds_between(entry.open_since, now)),
         }
         for entry in taken
     ]
-    returned = session.each(session.statements.again, again)
+    returned = session.each(session.statements.again, next_looks)
     return [
         replace(entry, next_check_at=moment_from(row and row[0]))
         for entry, row in zip(taken, returned, strict=True)
     ]
+
+
+def _now(session: Session) -> datetime:
+    row = session.one(session.statements.now, {})
+    now = moment_from(row and row[0])
+    assert now is not None
+    return now
+
+
+def _seconds_between(before: datetime | None, now: datetime) -> float | None:
+    return None if before is None else (now - before).total_seconds()

@@ -13,6 +13,8 @@ from worker.adapters.sql.serialising import (
     causes_text,
     outcome_from,
     outcome_text,
+    queries_from,
+    queries_text,
     request_from,
     request_text,
 )
@@ -48,6 +50,7 @@ def entry_row(entry: Entry) -> dict[str, object]:
         **_outcome_row(entry.outcome),
         **_final_source_row(entry.final_source),
         "published": entry.published.value,
+        "queries": queries_text(entry.queries),
     }
 
 
@@ -60,6 +63,8 @@ def changed_columns(sets: Mapping[str, Any]) -> dict[str, object]:
                 columns["state"] = value.value
             case "outcome":
                 columns |= _outcome_row(value)
+            case "queries":
+                columns["queries"] = queries_text(value)
             case "source":
                 columns |= _source_row(value)
             case "final_source":
@@ -86,12 +91,14 @@ def entry_of(values: tuple[Any, ...]) -> Entry:
         version=row.version,
         attempts=row.attempts,
         submitted_at=moment_from(row.submitted_at),
+        undecided_since=moment_from(row.undecided_since),
         decided_at=moment_from(row.decided_at),
         next_check_at=moment_from(row.next_check_at),
         takes=row.takes,
         final_source=_final_source_of(row),
         published=Published(row.published),
         outcome=None if row.outcome is None else outcome_from(row.outcome),
+        queries=queries_from(row.queries),
     )
 
 

@@ -13,7 +13,8 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
-from worker.domain.entry import Request, StoredOutcome
+from worker.domain.entry import Request, Ruling, StoredOutcome
+from worker.domain.evidence import Query
 from worker.domain.money import Money
 from worker.domain.outcomes import DecidedBy
 from worker.domain.replies import Answer, Balance
@@ -55,6 +56,7 @@ def request_text(request: Request) -> str:
             "points": request.points,
             "originalTranOrderNo": request.original_tran_order_no,
             "originalCheckoutId": request.original_checkout_id,
+            "activating": request.activating,
             "headers": [
                 [name, b64encode(value).decode("ascii")] for name, value in request.headers
             ],
@@ -73,13 +75,14 @@ def request_from(text: str) -> Request:
         points=stored.get("points"),
         original_tran_order_no=stored.get("originalTranOrderNo"),
         original_checkout_id=stored.get("originalCheckoutId"),
+        activating=stored.get("activating"),
         headers=tuple((name, b64decode(value)) for name, value in stored["headers"]),
     )
 
 
 def outcome_text(outcome: StoredOutcome) -> str:
     """Write how it ended."""
-    answer = outcome.answer
+    answer, ruling = outcome.answer, outcome.ruling
     return _text(
         {
             "decidedBy": outcome.decided_by.value,
@@ -89,6 +92,7 @@ def outcome_text(outcome: StoredOutcome) -> str:
                 dict(zip(ANSWER_KEYS.values(), _answer_fields(answer), strict=True))
                 | {"balances": None if answer.balances is None else _balances(answer.balances)}
             ),
+            "resolution": None if ruling is None else _ruling(ruling),
         }
     )
 
@@ -98,12 +102,37 @@ def outcome_from(text: str) -> StoredOutcome:
     stored = json.loads(text)
     answer = stored["answer"]
     known = {name: answer.get(key) for name, key in ANSWER_KEYS.items()}
-    balances = answer.get("balances")
+    balances, ruling = answer.get("balances"), stored.get("resolution")
     return StoredOutcome(
         decided_by=DecidedBy(stored["decidedBy"]),
         reason=stored.get("reason"),
         reason_detail=stored.get("reasonDetail"),
         answer=Answer(**known, balances=None if balances is None else _balances_from(balances)),
+        ruling=None if ruling is None else _ruling_from(ruling),
+    )
+
+
+def queries_text(queries: Sequence[Query]) -> str | None:
+    """Write what was asked and answered; None for nothing."""
+    if not queries:
+        return None
+    return _encode(
+        [
+            {
+                "at": query.at.astimezone(UTC).isoformat(),
+                "identifier": query.identifier,
+                "answer": query.answer,
+            }
+            for query in queries
+        ]
+    )
+
+
+def queries_from(text: str | None) -> tuple[Query, ...]:
+    """Read what `queries_text` wrote."""
+    return tuple(
+        Query(datetime.fromisoformat(item["at"]), item["identifier"], item["answer"])
+        for item in json.loads(text or "[]")
     )
 
 
@@ -125,6 +154,19 @@ def causes_text(causes: Sequence[str]) -> str:
 def causes_from(text: str) -> tuple[str, ...]:
     """Read what `causes_text` wrote."""
     return tuple(json.loads(text))
+
+
+def _ruling(ruling: Ruling) -> dict[str, str]:
+    return {
+        "operator": ruling.operator,
+        "reason": ruling.reason,
+        "requestedAt": ruling.at.astimezone(UTC).isoformat(),
+    }
+
+
+def _ruling_from(stored: Mapping[str, str]) -> Ruling:
+    at = datetime.fromisoformat(stored["requestedAt"])
+    return Ruling(stored["operator"], stored["reason"], at)
 
 
 def _balances(balances: Sequence[Balance]) -> list[dict[str, str]]:

@@ -44,6 +44,7 @@ from worker.adapters.sql.tables import (
 )
 from worker.adapters.sql.timestamps import database_later, database_now
 from worker.domain.moves import NextCheck
+from worker.domain.status_checks import FIRST_CHECK_SECONDS
 
 Inserts = Callable[[Table], sqlite.Insert] | Callable[[Table], postgresql.Insert]
 INSERTS: Final[Mapping[str, Inserts]] = MappingProxyType(
@@ -56,7 +57,13 @@ JSON_ROWS: Final = MappingProxyType(
 )
 """The items of a list in one parameter, as rows with a column `value`."""
 KEY: Final = tuple_(entries.c.client_id, entries.c.tran_order_no)
-BY_DATABASE: Final = ("claimed_at", "submitted_at", "decided_at", "next_check_at")
+BY_DATABASE: Final = (
+    "claimed_at",
+    "submitted_at",
+    "undecided_since",
+    "decided_at",
+    "next_check_at",
+)
 """The times of an entry, which only the database's clock tells."""
 
 
@@ -80,6 +87,7 @@ class Shape(NamedTuple):
 
     columns: tuple[str, ...]
     submits: bool
+    begins_doubt: bool
     decides: bool
     next_check: NextCheck
     guards_published: bool
@@ -128,11 +136,13 @@ class Statements:
     def _claim(self) -> Statement:
         now = database_now()
         is_submitted = bindparam("submits", type_=SmallInteger) == ONE
+        begins_doubt = bindparam("begins_doubt", type_=SmallInteger) == ONE
         statement = (
             self.insert(entries)
             .values(
                 claimed_at=now,
                 submitted_at=case((is_submitted, now), else_=null()),
+                undecided_since=case((begins_doubt, now), else_=null()),
                 next_check_at=self._later,
             )
             .on_conflict_do_nothing(index_elements=["client_id", "tran_order_no"])
@@ -145,6 +155,8 @@ class Statements:
         values: dict[str, Any] = {"version": entries.c.version + ONE}
         if shape.submits:
             values["submitted_at"] = database_now()
+        if shape.begins_doubt:
+            values["undecided_since"] = database_now()
         if shape.decides:
             values["decided_at"] = database_now()
         if shape.next_check is not NextCheck.KEEP:
@@ -173,6 +185,7 @@ def _told() -> tuple[ColumnElement[Any], ...]:
     """What a claim or a move tells of the row: all that only the database knows."""
     return (
         entries.c.submitted_at,
+        entries.c.undecided_since,
         entries.c.decided_at,
         entries.c.next_check_at,
         entries.c.published,
@@ -247,10 +260,18 @@ def _find_by_checkout_id() -> ClauseElement:
 def _mark(rows: str) -> ClauseElement:
     published = _key("published")
     is_final = published == literal_column("2", Integer)
+    is_awaited = entries.c.final_source_topic_id.is_(None)
+    first_check = database_later(literal_column(str(FIRST_CHECK_SECONDS), Float))
     return (
         update(entries)
         .where(entries.c.published < published, KEY.in_(_pairs(rows, "keys")))
-        .values(next_check_at=case((is_final, null()), else_=entries.c.next_check_at))
+        .values(
+            next_check_at=case(
+                (is_final, null()),
+                (is_awaited, first_check),
+                else_=entries.c.next_check_at,
+            )
+        )
     )
 
 
@@ -303,6 +324,6 @@ def _again() -> ClauseElement:
     return (
         update(entries)
         .where(_is_entry())
-        .values(next_check_at=database_later(seconds))
+        .values(next_check_at=case((seconds.is_(None), null()), else_=database_later(seconds)))
         .returning(entries.c.next_check_at)
     )

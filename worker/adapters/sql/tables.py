@@ -51,12 +51,14 @@ entries = Table(
     Column("final_source_offset", BigInteger),
     Column("published", SmallInteger, nullable=False, server_default="0"),
     Column("next_check_at", UtcTimestamp),
+    Column("undecided_since", UtcTimestamp),
+    Column("queries", Text),
     CheckConstraint(
         f"state IN ({', '.join(repr(state.value) for state in State)})", name="entries_state"
     ),
     CheckConstraint("(loyalty_channel IS NULL) = (account_id IS NULL)", name="entries_card"),
 )
-"""`request` and `outcome` are JSON as text (see serialising); a card is whole or absent."""
+"""`request`, `outcome` and `queries` are JSON as text (see serialising); a card is whole or absent."""
 
 Index(
     "entries_takes",

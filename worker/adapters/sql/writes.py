@@ -78,7 +78,11 @@ Answers = dict[Write, Any]
 def claiming(change: Change) -> Claiming:
     """Prepare a claim."""
     row = entry_row(change.entry)
-    row.update(changed_columns(change.sets), submits=int(change.submits))
+    row.update(
+        changed_columns(change.sets),
+        submits=int(change.submits),
+        begins_doubt=int(change.begins_doubt),
+    )
     return Claiming(change, row)
 
 
@@ -98,6 +102,7 @@ def moving(change: Change) -> Moving:
     shape = Shape(
         columns=tuple(columns),
         submits=change.submits,
+        begins_doubt=change.begins_doubt,
         decides=change.decides,
         next_check=change.next_check,
         guards_published=change.guards_published,
@@ -209,12 +214,13 @@ def _moved(write: Moving, told: tuple[Any, ...]) -> Entry:
 
 def _stamped(change: Change, told: tuple[Any, ...], version: int) -> Entry:
     """The entry as it is stored now: what the change says, and what only the database knows."""
-    submitted_at, decided_at, next_check_at, published = told
+    submitted_at, undecided_since, decided_at, next_check_at, published = told
     return replace(
         change.entry,
         **change.sets,
         version=version,
         submitted_at=moment_from(submitted_at),
+        undecided_since=moment_from(undecided_since),
         decided_at=moment_from(decided_at),
         next_check_at=moment_from(next_check_at),
         published=Published(published),

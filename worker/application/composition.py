@@ -1,0 +1,203 @@
+"""Putting the application together over whatever ports it is given."""
+
+from collections.abc import Callable, Coroutine, Set
+from dataclasses import dataclass
+from typing import Any, Final
+
+from worker.application.accounts import Accounts
+from worker.application.asking import Asking
+from worker.application.check_status import CheckStatus
+from worker.application.dead_letters import DeadLetters
+from worker.application.dispatch import Around, Dispatcher
+from worker.application.due import DueTask
+from worker.application.halting import Halt
+from worker.application.keeping import Keeping
+from worker.application.marking import Marking
+from worker.application.originals import Originals
+from worker.application.ports import Clients, Clock, Codec, Gateway, Ledger, Publisher
+from worker.application.process_command import ProcessCommand, Rules
+from worker.application.publishing import Publishing
+from worker.application.reading import Reading
+from worker.application.refresh_balance import RefreshBalance
+from worker.application.resolve import Resolve
+from worker.application.status_queries import StatusQueries
+from worker.application.watching import Watching
+from worker.domain.operations import Operation
+from worker.domain.retry_schedule import RetrySchedule
+from worker.domain.status_checks import CheckSchedule
+from worker.observability.metrics import Metrics
+
+DUE_INTERVAL_SECONDS: Final = 1.0
+DUE_AGAIN_SECONDS: Final = 60.0
+"""How soon a due entry is looked at again, if nothing came of the look before."""
+ASK_AGAIN: Final = RetrySchedule(first_delay_seconds=0.5, delay_seconds_max=30.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What is decided about orders: by the operator, or as here."""
+
+    rules: Rules
+    voidable: Set[Operation]
+    unknown_originals_allowed: bool
+    """Whether an original known only by a checkoutId may be sent to PayWizard (G12)."""
+    query_by_order_number: bool
+    """Whether an order without a known checkoutId is asked about by its number (G5)."""
+    grace_seconds: float
+    budget_seconds: float
+    due_interval_seconds: float = DUE_INTERVAL_SECONDS
+    due_again_seconds: float = DUE_AGAIN_SECONDS
+    ask_again: RetrySchedule = ASK_AGAIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """The ports, and who this process is: `owner` is its UUID, `group` its consumer group."""
+
+    owner: str
+    group: str
+    version: str
+    topic_prefix: str
+    ledger: Ledger
+    gateway: Gateway
+    publisher: Publisher
+    codec: Codec
+    clients: Clients
+    clock: Clock
+    jitter: Callable[[], float]
+    """A number in [0, 1) for each back-off."""
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What runs in asyncio: the dispatcher for Kafka's records, and two tasks beside it."""
+
+    dispatcher: Dispatcher
+    due: DueTask
+    watching: Watching
+
+    def beside(self, halt: Halt) -> tuple[Coroutine[Any, Any, None], ...]:
+        """What runs beside the dispatcher until work is halted."""
+        return self.due.run(halt), self.watching.run(halt)
+
+
+def application_for(world: World, policy: Policy) -> Application:
+    """Put the application together, in the event loop that will run it."""
+    publishing = Publishing(codec=world.codec, clock=world.clock)
+    marking = Marking(ledger=world.ledger)
+    schedule = CheckSchedule(
+        budget_seconds=policy.budget_seconds, again_seconds=policy.due_again_seconds
+    )
+    lanes = Around(
+        reading=_reading(world, policy, publishing, schedule),
+        publisher=world.publisher,
+        accounts=Accounts(
+            topic_prefix=world.topic_prefix, clock=world.clock, metrics=world.metrics
+        ),
+        marking=marking,
+    )
+    due = DueTask(
+        interval_seconds=policy.due_interval_seconds,
+        schedule=schedule,
+        lease_seconds=policy.rules.lease.total_seconds(),
+        ledger=world.ledger,
+        publisher=world.publisher,
+        publishing=publishing,
+        marking=marking,
+    )
+    watching = Watching(ledger=world.ledger, clock=world.clock, metrics=world.metrics)
+    return Application(Dispatcher(lanes), due, watching)
+
+
+def _reading(
+    world: World, policy: Policy, publishing: Publishing, schedule: CheckSchedule
+) -> Reading:
+    queries, dead_letters = (
+        _queries(world, policy),
+        DeadLetters(group=world.group, version=world.version),
+    )
+    keeping = _keeping(world, policy)
+    asking = _asking(world, policy, queries, keeping)
+    originals = Originals(
+        ledger=world.ledger,
+        voidable=policy.voidable,
+        unknown_checkout_ids_allowed=policy.unknown_originals_allowed,
+    )
+    return Reading(
+        codec=world.codec,
+        clients=world.clients,
+        originals=originals,
+        process=ProcessCommand(
+            owner=world.owner,
+            rules=policy.rules,
+            ledger=world.ledger,
+            asking=asking,
+            originals=originals,
+            publishing=publishing,
+            clock=world.clock,
+            dead_letters=dead_letters,
+            metrics=world.metrics,
+        ),
+        refresh=RefreshBalance(
+            wait_max=policy.rules.wait_max,
+            ledger=world.ledger,
+            asking=asking,
+            codec=world.codec,
+            clock=world.clock,
+            metrics=world.metrics,
+        ),
+        check=CheckStatus(
+            lease_seconds=policy.rules.lease.total_seconds(),
+            adopted_since=policy.rules.adopted_since,
+            schedule=schedule,
+            ledger=world.ledger,
+            queries=queries,
+            keeping=keeping,
+            publishing=publishing,
+            metrics=world.metrics,
+        ),
+        resolve=Resolve(
+            ledger=world.ledger,
+            dead_letters=dead_letters,
+            clock=world.clock,
+            metrics=world.metrics,
+        ),
+        dead_letters=dead_letters,
+        clock=world.clock,
+        metrics=world.metrics,
+    )
+
+
+def _queries(world: World, policy: Policy) -> StatusQueries:
+    return StatusQueries(
+        by_order_number=policy.query_by_order_number,
+        grace_seconds=policy.grace_seconds,
+        ledger=world.ledger,
+        gateway=world.gateway,
+        clients=world.clients,
+        clock=world.clock,
+    )
+
+
+def _keeping(world: World, policy: Policy) -> Keeping:
+    return Keeping(
+        ledger=world.ledger,
+        clock=world.clock,
+        schedule=policy.ask_again,
+        jitter=world.jitter,
+        metrics=world.metrics,
+    )
+
+
+def _asking(world: World, policy: Policy, queries: StatusQueries, keeping: Keeping) -> Asking:
+    return Asking(
+        ledger=world.ledger,
+        gateway=world.gateway,
+        keeping=keeping,
+        queries=queries,
+        clock=world.clock,
+        schedule=policy.ask_again,
+        jitter=world.jitter,
+        metrics=world.metrics,
+    )

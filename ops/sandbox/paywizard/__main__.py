@@ -14,6 +14,7 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import ValidationError
 
+from ops.sandbox.paywizard.fault_plan import CALM, FaultPlan, read_plan, slow_plan
 from ops.sandbox.paywizard.server import Behaviour, Simulator
 from ops.sandbox.paywizard.world import World, make_sandbox_world, read_world, world_of
 
@@ -23,15 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        world = _world(options)
+        world, plan = _world(options), _plan(options)
     except (OSError, ValidationError) as error:
         parser.error(f"configuration: {error}")
     behaviour = Behaviour(
-        latency_seconds_min=options.latency[0],
-        latency_seconds_max=options.latency[1],
-        seed=options.seed,
-        unauthorised_status=HTTPStatus(options.unauthorised_status),
-        query_by_order_number=options.query_by_order_number,
+        plan=plan, unauthorised_status=HTTPStatus(options.unauthorised_status)
     )
     asyncio.run(_serve(Simulator(world, behaviour), options.host, options.port))
 
@@ -51,26 +48,23 @@ def _parser() -> argparse.ArgumentParser:
         help="an array of clients; cards are made from the seed. Without this and --config the "
         "clients are made from the seed too",
     )
-    parser.add_argument(
+    plans = parser.add_mutually_exclusive_group()
+    plans.add_argument(
+        "--faults", type=Path, metavar="FILE", help="the fault plan, JSON (docs/sandbox.md)"
+    )
+    plans.add_argument(
         "--latency",
         type=_latency,
-        default=(0.0, 0.0),
         metavar="MIN,MAX",
-        help="seconds before an answer, after its effect (default 0,0)",
+        help="the plan that only waits so many seconds before an answer, after its effect",
     )
-    parser.add_argument("--seed", type=int, default=0, help="for latency and made-up data")
+    parser.add_argument("--seed", type=int, default=0, help="for made-up data and --latency")
     parser.add_argument(
         "--unauthorised-status",
         type=int,
         choices=(200, 401),
         default=200,
         help="HTTP status for a bad token or signature; the code in the body is 401",
-    )
-    parser.add_argument(
-        "--query-by-order-number",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="let transIndexCode of queryOrder also be the caller's tranOrderNo",
     )
     return parser
 
@@ -89,6 +83,15 @@ def _world(options: argparse.Namespace) -> World:
     if options.clients is not None:
         return world_of(options.clients, options.seed)
     return make_sandbox_world(options.seed)
+
+
+def _plan(options: argparse.Namespace) -> FaultPlan:
+    if options.faults is not None:
+        return read_plan(options.faults)
+    if options.latency is not None:
+        low, high = options.latency
+        return slow_plan(low, high, options.seed)
+    return CALM
 
 
 async def _serve(simulator: Simulator, host: str, port: int) -> None:

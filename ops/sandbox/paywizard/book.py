@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from ops.sandbox.paywizard.bodies import Activate, Body, Inquire, Operation, Query
 from ops.sandbox.paywizard.cards import HeldCard
+from ops.sandbox.paywizard.fault_plan import Subject
 from ops.sandbox.paywizard.money import POINTS, in_units
-from ops.sandbox.paywizard.transactions import Transaction
+from ops.sandbox.paywizard.transactions import Result, Transaction
 from ops.sandbox.paywizard.wire import Json
 
 
@@ -31,11 +33,24 @@ class OrderEntry:
             "operation": self.operation,
             "requests": self.requests,
             "effects": len(movements),
-            "results": [each.result for each in self.executed],
+            "truth": self.truth,
+            "results": [int(each.result) for each in self.executed],
             "checkoutIds": [each.checkout_id for each in self.executed],
             **_description(self.executed[0] if self.executed else None),
+            "executions": [_execution(each) for each in self.executed],
             "movements": movements,
         }
+
+    @property
+    def truth(self) -> Literal["SUCCEEDED", "DECLINED"] | None:
+        """What finally became of the order; None if nothing was executed or it is pending.
+
+        What was voided since has succeeded all the same.
+        """
+        results = {each.result for each in self.executed}
+        if Result.SUCCESS in results:
+            return "SUCCEEDED"
+        return "DECLINED" if results == {Result.FAILURE} else None
 
 
 @dataclass(slots=True)
@@ -44,6 +59,29 @@ class ActivationEntry:
 
     requests: int = 0
     effects: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A fault that a request met."""
+
+    at: datetime
+    subject: Subject
+    rule: str
+    fault: str
+
+    def as_json(self) -> Json:
+        """One member of `met`."""
+        return {
+            "at": _time(self.at),
+            "clientId": self.subject.client_id,
+            "operation": self.subject.endpoint,
+            "tranOrderNo": self.subject.order_no,
+            "accountId": self.subject.account_id,
+            "request": self.subject.request,
+            "rule": self.rule,
+            "fault": self.fault,
+        }
 
 
 class Book:
@@ -55,6 +93,16 @@ class Book:
         self._inquiries = 0
         self._queries = 0
         self._rejected: Counter[str] = Counter()
+        self._met: list[Met] = []
+        self._plans: list[Json] = []
+
+    def note_plan(self, at: datetime, plan: Json) -> None:
+        """A fault plan is in force from now on."""
+        self._plans.append({"at": _time(at), "plan": plan})
+
+    def note_met(self, met: Met) -> None:
+        """A request meets a fault."""
+        self._met.append(met)
 
     def note_rejected(self, why: Literal["sign", "token", "request"]) -> None:
         """A request was turned away; nothing moved."""
@@ -74,7 +122,10 @@ class Book:
             self._order(client_id, order_no, kind.operation).requests += 1
 
     def note_executed(self, transaction: Transaction) -> None:
-        """A request was executed; if it succeeded, the balance has just moved."""
+        """A request was executed; if it succeeded, the balance has just moved.
+
+        What becomes of a pending one later, shows in the entry by itself.
+        """
         intent = transaction.intent
         entry = self._order(intent.client.client_id, intent.order_no, intent.operation)
         entry.executed.append(transaction)
@@ -100,6 +151,8 @@ class Book:
             "inquiries": self._inquiries,
             "queries": self._queries,
             "rejected": {why: self._rejected[why] for why in ("sign", "token", "request")},
+            "plans": self._plans,
+            "met": [met.as_json() for met in self._met],
         }
 
     def _order(self, client_id: str, order_no: str, operation: Operation) -> OrderEntry:
@@ -132,10 +185,22 @@ def _description(first: Transaction | None) -> dict[str, Json]:
     }
 
 
+def _execution(transaction: Transaction) -> Json:
+    settled_at = transaction.settled_at
+    return {
+        "checkoutId": transaction.checkout_id,
+        "executedAt": _time(transaction.executed_at),
+        "settledAt": None if settled_at is None else _time(settled_at),
+        "result": int(transaction.result),
+    }
+
+
 def _movement(transaction: Transaction) -> Json:
     intent, change = transaction.intent, transaction.intent.change
     assert change is not None, "only a known change can have succeeded"
+    assert transaction.settled_at is not None, "it moved when it was settled"
     return {
+        "at": _time(transaction.settled_at),
         "operation": intent.operation,
         "checkoutId": transaction.checkout_id,
         "loyaltyChannel": intent.loyalty_channel,
@@ -143,6 +208,10 @@ def _movement(transaction: Transaction) -> Json:
         "valueCode": change.value_code,
         "change": f"{change.amount:f}",
     }
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
 
 
 def _card(card: HeldCard) -> Json:

@@ -1,7 +1,6 @@
-"""The HTTP side: nine endpoints and the book, on aiohttp."""
+"""The HTTP side: nine endpoints, the book, and the fault plan, on aiohttp."""
 
 import asyncio
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,12 +8,20 @@ from functools import partial
 from http import HTTPStatus
 
 from aiohttp import web
+from pydantic import ValidationError
 
+from ops.sandbox.paywizard.attempts import Attempts
 from ops.sandbox.paywizard.bodies import ENDPOINTS, Body, read_body
 from ops.sandbox.paywizard.book import Book
 from ops.sandbox.paywizard.cards import Cards
+from ops.sandbox.paywizard.delivery import deliver
+from ops.sandbox.paywizard.execution import Executor
+from ops.sandbox.paywizard.fault_kinds import Stage
+from ops.sandbox.paywizard.fault_plan import CALM, FaultPlan
+from ops.sandbox.paywizard.faults import Faults
 from ops.sandbox.paywizard.processor import Processor
 from ops.sandbox.paywizard.signature import UnauthorisedError, authenticate
+from ops.sandbox.paywizard.spoiling import plain
 from ops.sandbox.paywizard.transactions import Transactions
 from ops.sandbox.paywizard.wire import (
     BODY_BYTES_MAX,
@@ -22,11 +29,10 @@ from ops.sandbox.paywizard.wire import (
     CODE_UNAUTHORISED,
     Answer,
     BadRequestError,
-    envelope_bytes,
     json_text,
     read_object,
 )
-from ops.sandbox.paywizard.world import World
+from ops.sandbox.paywizard.world import Client, World
 
 CLOSE_TIMEOUT_SECONDS = 1.0
 """How long the end waits for answers that latency still holds back."""
@@ -34,14 +40,11 @@ CLOSE_TIMEOUT_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Behaviour:
-    """What may be chosen per run."""
+    """What may be chosen per run; another plan can also be followed later."""
 
-    latency_seconds_min: float = 0.0
-    latency_seconds_max: float = 0.0
-    seed: int = 0
+    plan: FaultPlan = CALM
     unauthorised_status: HTTPStatus = HTTPStatus.OK
     """HTTP status of a bad token or signature, which is undocumented; the body's code is 401."""
-    query_by_order_number: bool = True
 
 
 class Simulator:
@@ -52,27 +55,35 @@ class Simulator:
     ) -> None:
         """`now` returns aware UTC; the default is the system's clock."""
         self._now = now or _system_now
-        self._behaviour = behaviour
-        self._latency = random.Random(behaviour.seed)
+        self._unauthorised_status = behaviour.unauthorised_status
         self._clients = {client.client_id: client for client in world.clients}
         self._cards = Cards(world.cards)
         self._book = Book()
+        self._faults = Faults(behaviour.plan, self._book, self._now)
+        transactions = Transactions(self._now())
+        attempts = Attempts(self._cards, transactions, world.reload_amount)
         self._processor = Processor(
             cards=self._cards,
-            transactions=Transactions(
-                self._now(), by_order_number=behaviour.query_by_order_number
-            ),
+            transactions=transactions,
+            attempts=attempts,
             book=self._book,
-            reload_amount=world.reload_amount,
             now=self._now,
         )
+        self._executor = Executor(self._processor, attempts, self._faults)
+
+    def follow(self, plan: FaultPlan) -> None:
+        """Take another fault plan for all requests that come from now on."""
+        self._faults.follow(plan)
 
     def runner(self) -> web.AppRunner:
         """The server, not yet listening."""
         app = web.Application(client_max_size=BODY_BYTES_MAX)
         app.router.add_get("/book", self._show_book)
+        app.router.add_get("/plan", self._show_plan)
+        app.router.add_put("/plan", self._take_plan)
         for path, kind in ENDPOINTS.items():
-            app.router.add_post(path, partial(self._serve, kind))
+            endpoint = path.rpartition("/")[2]
+            app.router.add_post(path, partial(self._serve, endpoint, kind))
         return web.AppRunner(
             app,
             access_log=None,  # the simulator is silent: card numbers stay out of every log
@@ -81,47 +92,53 @@ class Simulator:
         )
 
     async def _show_book(self, _: web.Request) -> web.Response:
+        self._processor.settle_due()
         text = json_text(self._book.as_json(self._cards))
         return web.Response(text=text, content_type="application/json")
 
-    async def _serve(self, kind: type[Body], request: web.Request) -> web.StreamResponse:
+    async def _show_plan(self, _: web.Request) -> web.Response:
+        text = self._faults.plan.to_json()
+        return web.Response(text=text, content_type="application/json")
+
+    async def _take_plan(self, request: web.Request) -> web.Response:
         try:
-            answer = self._answer(kind, request, await _read(request))
+            # A script may name more orders than a request of PayWizard's has room for.
+            plan = FaultPlan.model_validate_json(await request.content.read())
+        except ValidationError as error:
+            return web.Response(status=HTTPStatus.BAD_REQUEST, text=f"{error}\n")
+        self.follow(plan)
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+    async def _serve(
+        self, endpoint: str, kind: type[Body], request: web.Request
+    ) -> web.StreamResponse:
+        try:
+            client, body = self._admit(kind, request, await _read(request))
         except BadRequestError as error:
             self._book.note_rejected("request")
-            answer = Answer(CODE_BAD_REQUEST, str(error))
+            return plain(Answer(CODE_BAD_REQUEST, str(error)), self._now())
         except UnauthorisedError as error:
             self._book.note_rejected(error.what)
-            answer = Answer(CODE_UNAUTHORISED, str(error))
-        return await self._deliver(answer)
+            refusal = Answer(CODE_UNAUTHORISED, str(error))
+            return plain(refusal, self._now(), self._unauthorised_status)
+        encounter = self._executor.encounter(client, endpoint, body)
+        await asyncio.sleep(encounter.seconds(Stage.BEFORE_EFFECT))
+        answer, fault = self._executor.execute(encounter, client, body)
+        await asyncio.sleep(encounter.seconds(Stage.BEFORE_ANSWER))
+        return await deliver(request, answer, fault, self._now())
 
-    def _answer(self, kind: type[Body], request: web.Request, body: bytes) -> Answer:
-        """Check and execute without ever waiting: an effect and its count are one step."""
+    def _admit(
+        self, kind: type[Body], request: web.Request, content: bytes
+    ) -> tuple[Client, Body]:
         if request.content_type != "application/json":
             raise BadRequestError("Content-Type must be application/json")
-        fields = read_object(body)
+        fields = read_object(content)
         client_id = fields.get("clientId")
         if not isinstance(client_id, str):
             raise BadRequestError("clientId must be a JSON string")
-        client = authenticate(self._clients, client_id, body, request.headers)
+        client = authenticate(self._clients, client_id, content, request.headers)
         self._book.note_arrival(client.client_id, kind, fields)
-        return self._processor.execute(client, read_body(kind, fields))
-
-    async def _deliver(self, answer: Answer) -> web.StreamResponse:
-        """Hand over an answer whose effect has happened: whatever may delay it belongs here."""
-        await asyncio.sleep(
-            self._latency.uniform(
-                self._behaviour.latency_seconds_min, self._behaviour.latency_seconds_max
-            )
-        )
-        status = HTTPStatus.OK
-        if answer.code == CODE_UNAUTHORISED:
-            status = self._behaviour.unauthorised_status
-        return web.Response(
-            status=status,
-            body=envelope_bytes(answer, self._now()),
-            content_type="application/json",
-        )
+        return client, read_body(kind, fields)
 
 
 async def _read(request: web.Request) -> bytes:

@@ -2,19 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from enum import IntEnum
 
 from ops.sandbox.paywizard.bodies import Operation
 from ops.sandbox.paywizard.cards import Change
-from ops.sandbox.paywizard.money import implied_decimals_text, in_units
-from ops.sandbox.paywizard.wire import Json, platform_time
+from ops.sandbox.paywizard.money import implied_decimals_text
+from ops.sandbox.paywizard.wire import Json
 from ops.sandbox.paywizard.world import Client
 
-RESULT_SUCCESS: Final = 0
-RESULT_FAILURE: Final = 1
-STATE_COMPLETED: Final = 2
-STATE_REVOKED: Final = 3
-STATE_CLOSED: Final = 5
+
+class Result(IntEnum):
+    """`data.result` of a reply."""
+
+    SUCCESS = 0
+    FAILURE = 1
+    PENDING = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,60 +37,46 @@ class Intent:
 
 @dataclass(slots=True)
 class Transaction:
-    """One executed request, successful or declined; a repeated order number makes another one."""
+    """One executed request and what became of it; a repeated order number makes another one.
+
+    `settled_at` is when its end was known, and its effect, if any, happened; None while pending.
+    """
 
     intent: Intent
     checkout_id: str
     trans_index_code: str
-    succeeded: bool
     executed_at: datetime
+    original: "Transaction | None" = None
+    result: Result = Result.PENDING
+    settled_at: datetime | None = None
     voided: bool = False
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether its effect happened, voided since or not."""
+        return self.result is Result.SUCCESS
 
     @property
     def stands(self) -> bool:
         """Whether its effect is still there, to be voided or tipped."""
         return self.succeeded and not self.voided
 
-    @property
-    def result(self) -> int:
-        """`data.result` of the reply."""
-        return RESULT_SUCCESS if self.succeeded else RESULT_FAILURE
-
-    @property
-    def state(self) -> int:
-        """`state` for queryOrder.
-
-        That a declined order is shown as closed (5), and a void itself as completed (2), is our
-        choice: neither is documented (section 5).
-        """
-        if not self.succeeded:
-            return STATE_CLOSED
-        return STATE_REVOKED if self.voided else STATE_COMPLETED
-
     def reply_data(self) -> dict[str, Json]:
-        """The "TX data" of section 2; without `amount` for a void."""
-        data = self._identifiers()
+        """The "TX data" of section 2; of a void without `amount`, with its original."""
+        data = self.identifiers()
         change = self.intent.change
         if self.intent.operation is not Operation.VOID:
             data["amount"] = (
                 None if change is None else implied_decimals_text(abs(change.amount))
             )
-        return data | {"result": self.result}
+        data["result"] = int(self.result)
+        if self.original is not None and self.intent.operation is Operation.VOID:
+            data["oriCheckoutId"] = self.original.checkout_id
+            data["oriTransIndexCode"] = self.original.trans_index_code
+        return data
 
-    def query_data(self) -> dict[str, Json]:
-        """`data` of queryOrder: `amount` in major units and the platform's code, as in 2.9.
-
-        `tranTime` says when it was successfully completed, so a declined order has none.
-        """
-        change = self.intent.change
-        amount = None if change is None else in_units(abs(change.amount), change.value_code)
-        return self._identifiers() | {
-            "state": self.state,
-            "amount": None if amount is None else f"{amount:f}",
-            "tranTime": platform_time(self.executed_at) if self.succeeded else None,
-        }
-
-    def _identifiers(self) -> dict[str, Json]:
+    def identifiers(self) -> dict[str, Json]:
+        """What replies and query answers begin with."""
         return {
             "mid": self.intent.client.mid,
             "paywizardId": self.intent.client.paywizard_id,
@@ -100,29 +88,21 @@ class Transaction:
 class Transactions:
     """All transactions; each is found only by its own client."""
 
-    def __init__(self, started_at: datetime, *, by_order_number: bool) -> None:
-        """Number from `started_at` on, so that a restarted simulator repeats no checkoutId.
-
-        `by_order_number`: whether a query by transIndexCode also finds the caller's tranOrderNo,
-        which no page promises (gap G5).
-        """
+    def __init__(self, started_at: datetime) -> None:
+        """Number from `started_at` on, so that a restarted simulator repeats no checkoutId."""
         self._prefix = f"{int(started_at.timestamp()):010d}"
         self._by_checkout_id: dict[str, Transaction] = {}
-        self._by_reference: dict[tuple[str, str], Transaction] = {}
-        self._by_order_number = by_order_number
+        self._by_code: dict[tuple[str, str], Transaction] = {}
+        self._by_order_no: dict[tuple[str, str], Transaction] = {}
 
-    def add(self, intent: Intent, *, succeeded: bool, now: datetime) -> Transaction:
+    def add(self, intent: Intent, original: Transaction | None, now: datetime) -> Transaction:
         """Number and keep a transaction: an 18-digit checkoutId, a 21-digit reference code."""
         checkout_id = f"{self._prefix}{len(self._by_checkout_id) + 1:08d}"
         code = intent.client.paywizard_id + checkout_id[-10:]
-        transaction = Transaction(intent, checkout_id, code, succeeded, now)
+        transaction = Transaction(intent, checkout_id, code, now, original)
         self._by_checkout_id[checkout_id] = transaction
-        self._by_reference[intent.client.client_id, code] = transaction
-        if self._by_order_number:
-            # Of a repeated order number the first is found.
-            self._by_reference.setdefault(
-                (intent.client.client_id, intent.order_no), transaction
-            )
+        self._by_code[intent.client.client_id, code] = transaction
+        self._by_order_no.setdefault((intent.client.client_id, intent.order_no), transaction)
         return transaction
 
     def find(self, client: Client, checkout_id: str) -> Transaction | None:
@@ -130,6 +110,10 @@ class Transactions:
         found = self._by_checkout_id.get(checkout_id)
         return found if found is not None and found.intent.client == client else None
 
-    def find_by_reference(self, client: Client, trans_index_code: str) -> Transaction | None:
-        """The client's transaction with this code, or with this own order number."""
-        return self._by_reference.get((client.client_id, trans_index_code))
+    def find_by_code(self, client: Client, trans_index_code: str) -> Transaction | None:
+        """The client's transaction with this code of the platform."""
+        return self._by_code.get((client.client_id, trans_index_code))
+
+    def find_by_order_no(self, client: Client, order_no: str) -> Transaction | None:
+        """The client's transaction with this own number; the first, if the number came again."""
+        return self._by_order_no.get((client.client_id, order_no))

@@ -81,12 +81,11 @@ def platform_time(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
-def envelope_bytes(answer: Answer, moment: datetime) -> bytes:
-    """The whole reply body as UTF-8."""
-    envelope: Json = {
+def envelope(answer: Answer, moment: datetime) -> dict[str, Json]:
+    """What every reply body is."""
+    return {
         "code": answer.code,
         "msg": answer.msg,
         "timestamp": platform_time(moment),
         "data": answer.data,
     }
-    return json_text(envelope).encode()

@@ -4,13 +4,17 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal, Protocol
+from urllib.parse import urlsplit
 
 import aiohttp
 
+from ops.sandbox.paywizard.fault_kinds import Fault
+from ops.sandbox.paywizard.fault_plan import FaultPlan, Rule, When
 from ops.sandbox.paywizard.server import Behaviour
 
 CLIENT_ID: Final = "100000000000000001"
@@ -133,6 +137,30 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """Everything that came on a connection, piece by piece, and how it ended."""
+
+    pieces: list[bytes]
+    ending: Literal["closed", "reset", "silent"]
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return int(b"".join(self.pieces).split(b" ")[1])
+
+    @property
+    def body(self) -> bytes:
+        """What came of the body."""
+        return b"".join(self.pieces).partition(b"\r\n\r\n")[2]
+
+    @property
+    def body_length(self) -> int:
+        """How long the body was announced to be."""
+        head = b"".join(self.pieces).partition(b"\r\n\r\n")[0].lower()
+        return int(head.partition(b"content-length: ")[2].split(b"\r\n")[0])
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Signs and sends."""
 
@@ -151,12 +179,8 @@ class Caller:
         self, path: str, body: bytes, headers: Mapping[str, str | None] | None = None
     ) -> Reply:
         """Send these bytes; `headers` replace or (None) remove the right ones."""
-        right: dict[str, str | None] = {
-            "Content-Type": "application/json",
-            "jwt-token": self.token,
-            "sign": signature(body, self.client_id, self.secret),
-        }
-        sent = {key: text for key, text in (right | dict(headers or {})).items() if text}
+        right: dict[str, str | None] = {**self.headers(body), **(headers or {})}
+        sent = {key: text for key, text in right.items() if text}
         skip = {"Content-Type"} - set(sent)
         async with self.session.post(
             self.url + path, data=body, headers=sent, skip_auto_headers=skip
@@ -164,11 +188,54 @@ class Caller:
             text = await response.text()
             return Reply(response.status, json.loads(text, parse_float=Decimal), text)
 
+    def headers(self, body: bytes) -> dict[str, str]:
+        """The right headers for these bytes."""
+        return {
+            "Content-Type": "application/json",
+            "jwt-token": self.token,
+            "sign": signature(body, self.client_id, self.secret),
+        }
+
     async def done(self, path: str, fields: Mapping[str, object]) -> Fields:
         """Send, and return the `data` of a request that was handled."""
         reply = await self.send(path, fields)
         assert (reply.status, reply.code) == (200, 200), reply.text
         return reply.data
+
+    async def hear(
+        self, path: str, fields: Mapping[str, object], patience_seconds: float = 10.0
+    ) -> Heard:
+        """Send on a connection of its own, and listen until it ends or patience is over."""
+        body = json.dumps(fields, separators=(",", ":")).encode()
+        host, port = urlsplit(self.url).netloc.split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        headers = {"Host": host, "Content-Length": str(len(body)), "Connection": "close"}
+        lines = [f"{name}: {text}" for name, text in (headers | self.headers(body)).items()]
+        head = "\r\n".join([f"POST {path} HTTP/1.1", *lines, "", ""])
+        writer.write(head.encode() + body)
+        heard = Heard([], "closed")
+        try:
+            async with asyncio.timeout(patience_seconds):
+                while piece := await reader.read(65536):
+                    heard.pieces.append(piece)
+        except TimeoutError:
+            heard = Heard(heard.pieces, "silent")
+        except ConnectionResetError:
+            heard = Heard(heard.pieces, "reset")
+        writer.close()
+        return heard
+
+    async def follow(self, plan: FaultPlan) -> None:
+        """Let the simulator follow another fault plan."""
+        async with self.session.put(self.url + "/plan", data=plan.to_json()) as response:
+            assert response.status == 204, await response.text()
+
+    async def met(self) -> list[tuple[str | None, str, int, str, str]]:
+        """What the book says that requests met: order, operation, count, rule, fault."""
+        return [
+            (m["tranOrderNo"], m["operation"], m["request"], m["rule"], m["fault"])
+            for m in (await self.book())["met"]
+        ]
 
     async def book(self) -> Fields:
         """The simulator's book."""
@@ -199,5 +266,17 @@ class Caller:
         return {each["valueCode"]: each["amount"] for each in card["balances"]}
 
 
-Start = Callable[[Behaviour], Awaitable[Caller]]
-"""What the fixture `start` gives: start a simulator, and get a caller of it."""
+def always(fault: Fault, **when: object) -> Behaviour:
+    """Every request that fits meets the fault."""
+    rule = Rule(name="always", when=When.model_validate(when), fault=fault)
+    return Behaviour(plan=FaultPlan(rules=(rule,)))
+
+
+class Start(Protocol):
+    """What the fixture `start` gives: start a simulator, and get a caller of it."""
+
+    async def __call__(
+        self, behaviour: Behaviour, now: Callable[[], datetime] | None = None
+    ) -> Caller:
+        """`now` replaces the simulator's clock."""
+        ...

@@ -1,8 +1,9 @@
 """A simulator on a free loopback port for each test, with one busy and one idle card per client."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 import aiohttp
@@ -64,8 +65,10 @@ async def start(world: World) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
 
-        async def started(behaviour: Behaviour) -> Caller:
-            runner = Simulator(world, behaviour).runner()
+        async def started(
+            behaviour: Behaviour, now: Callable[[], datetime] | None = None
+        ) -> Caller:
+            runner = Simulator(world, behaviour, now).runner()
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from ops.sandbox.paywizard.fault_plan import slow_plan
 from ops.sandbox.paywizard.server import Behaviour
 from tests.integration.simulator.caller import (
     ACTIVATE,
@@ -42,6 +43,11 @@ async def test_a_number_sent_twice_has_two_effects(caller: Caller) -> None:
     ids = [first["checkoutId"], second["checkoutId"]]
     assert len(set(ids)) == 2
     order = await caller.order("N1")
+    executions = order.pop("executions")
+    assert [each["checkoutId"] for each in executions] == ids
+    assert [each["result"] for each in executions] == [0, 0]
+    for execution, moved in zip(executions, order["movements"], strict=True):
+        assert execution["executedAt"] == execution["settledAt"] == moved.pop("at")
     movement = {
         "operation": "PAYMENT",
         "loyaltyChannel": "FACTOR4",
@@ -55,6 +61,7 @@ async def test_a_number_sent_twice_has_two_effects(caller: Caller) -> None:
         "operation": "PAYMENT",
         "requests": 2,
         "effects": 2,
+        "truth": "SUCCEEDED",
         "results": [0, 0],
         "checkoutIds": ids,
         "accountId": CARD,
@@ -128,7 +135,7 @@ async def test_reads_and_activations_are_counted(caller: Caller) -> None:
 
 async def test_the_effect_stands_before_the_answer(start: Start) -> None:
     """Latency lies between effect and answer, as it must for a lost answer to be in doubt."""
-    caller = await start(Behaviour(latency_seconds_min=30, latency_seconds_max=30))
+    caller = await start(Behaviour(plan=slow_plan(30, 30)))
     call = asyncio.create_task(caller.send(PAY, pay_fields("N1")))
     try:
         await caller.first_order_booked(within_seconds=10)
@@ -190,7 +197,7 @@ async def _one(caller: Caller, chance: random.Random, tally: Tally) -> int:
 @pytest.mark.parametrize("seed", range(4))
 async def test_effects_and_balances_agree_after_any_sequence(start: Start, seed: int) -> None:
     """Opening balance + every effect in the book = balance, and both = what the replies said."""
-    caller = await start(Behaviour(latency_seconds_max=0.004, seed=seed))
+    caller = await start(Behaviour(plan=slow_plan(0, 0.004, seed)))
     opening = {each: await caller.balances(each) for each in (CARD, IDLE_CARD)}
     chance, tally, effects = random.Random(seed), Tally(), 0
     for _ in range(30):

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from ops.sandbox.paywizard.fault_plan import FaultPlan, QueryView
 from ops.sandbox.paywizard.server import Behaviour
 from tests.integration.simulator.caller import (
     ACTIVATE,
@@ -318,7 +319,7 @@ async def test_a_query_finds_an_order_by_either_identifier(caller: Caller) -> No
 
 async def test_a_query_by_own_number_can_be_switched_off(start: Start) -> None:
     """No page promises that transIndexCode finds a tranOrderNo (gap G5)."""
-    caller = await start(Behaviour(query_by_order_number=False))
+    caller = await start(Behaviour(plan=FaultPlan(query=QueryView(by_order_number=False))))
     payment = await caller.done(PAY, pay_fields("N1"))
     reply = await caller.send(QUERY, {"clientId": CLIENT_ID, "transIndexCode": "N1"})
     assert (reply.code, reply.envelope["data"]) == (200, None)

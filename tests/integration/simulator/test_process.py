@@ -11,7 +11,10 @@ from pathlib import Path
 
 import aiohttp
 
+from ops.sandbox.paywizard.fault_kinds import LoseAnswer
+from ops.sandbox.paywizard.fault_plan import CALM, FaultPlan, Rule, slow_plan
 from ops.sandbox.paywizard.world import World, make_sandbox_world, read_world
+from ops.sandbox.simulator_process import SimulatorProcess
 from tests.integration.simulator.caller import PAY, Caller, pay_fields
 
 START_SECONDS_MAX = 30
@@ -104,6 +107,58 @@ async def test_a_bad_configuration_ends_with_2_and_prints_no_secret(tmp_path: Pa
     assert process.returncode == 2
     assert b"jwtToken" in err
     assert b"open-sesame" not in err
+
+
+PLAN = FaultPlan(rules=(Rule(name="gone", fault=LoseAnswer()),))
+
+
+async def test_it_follows_the_plan_of_a_file(world: World, tmp_path: Path) -> None:
+    """`--faults FILE`; a path without a plan ends with 2 and says why."""
+    config, faults = tmp_path / "world.json", tmp_path / "faults.json"
+    config.write_text(world.to_json())
+    faults.write_text(PLAN.to_json())
+    async with (
+        _running("--config", str(config), "--faults", str(faults)) as (process, url),
+        aiohttp.ClientSession() as session,
+    ):
+        caller = Caller(session, url)
+        assert (await caller.hear(PAY, pay_fields("N1"))).pieces == []
+        assert (await caller.order("N1"))["truth"] == "SUCCEEDED"
+        assert (await _terminate(process))[0] == 0
+    faults.write_text('{"rules":[{"name":"x","fault":{"kind":"explode"}}]}')
+    process = await _start("--faults", str(faults))
+    _, err = await asyncio.wait_for(process.communicate(), START_SECONDS_MAX)
+    assert process.returncode == 2
+    assert b"explode" in err
+
+
+async def test_a_simulator_process_follows_another_plan(world: World, tmp_path: Path) -> None:
+    """What the demo and the end-to-end tests start is told to calm down while it runs."""
+    simulator = await asyncio.to_thread(SimulatorProcess, tmp_path, world, plan=PLAN)
+    with simulator:
+        async with aiohttp.ClientSession() as session:
+            caller = Caller(session, simulator.url)
+            assert (await caller.hear(PAY, pay_fields("N1"))).pieces == []
+            await asyncio.to_thread(simulator.follow, CALM)
+            assert (await caller.done(PAY, pay_fields("N2")))["result"] == 0
+
+
+async def test_the_latency_of_a_simulator_process_is_a_plan(
+    world: World, tmp_path: Path
+) -> None:
+    """One mechanism: what is asked for in seconds stands in the book as a rule."""
+    simulator = await asyncio.to_thread(
+        SimulatorProcess, tmp_path, world, latency_seconds=(0.1, 0.2), seed=3
+    )
+    with simulator:
+        async with aiohttp.ClientSession() as session:
+            caller = Caller(session, simulator.url)
+            began = asyncio.get_running_loop().time()
+            await caller.done(PAY, pay_fields("N1"))
+            assert asyncio.get_running_loop().time() - began >= 0.1
+            (plan,) = [each["plan"] for each in (await caller.book())["plans"]]
+            assert FaultPlan.model_validate(plan) == slow_plan(0.1, 0.2, 3)
+            assert await caller.met() == [("N1", "giftTransaction", 1, "latency", "delay")]
 
 
 def test_a_sandbox_world_is_made_up_from_its_seed() -> None:

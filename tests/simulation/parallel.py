@@ -28,7 +28,7 @@ def sweeps() -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:
     """Say which hits befall which scenarios: each alone everywhere, pairs in the smallest one."""
     for scenario in FIXED:
         yield scenario.name, SINGLE, ()
-    yield OPERATOR_SCENARIO, ["skip", "restore"], ()
+    yield OPERATOR_SCENARIO, ["skip", "restore", "adopt"], ()
     for first, second in PAIRS:
         yield PAIRED_SCENARIO, [first], [second]
 

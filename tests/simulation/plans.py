@@ -31,6 +31,8 @@ class Hit:
     """Whether an operator then moves the group's offsets behind everything."""
     restored: bool = False
     """Whether an operator then restores an older copy of the ledger."""
+    adopted: bool = False
+    """Whether the operator then adopts that copy."""
 
 
 @dataclass(kw_only=True)
@@ -74,6 +76,11 @@ class Sweep:
     def restores(self) -> bool:
         """Whether an operator restores an older copy of the ledger."""
         return self._hit.restored
+
+    @property
+    def adopts(self) -> bool:
+        """Whether the operator adopts the restored copy."""
+        return self._hit.adopted
 
     def manner(self) -> Manner:
         """Say how PayWizard takes its next request."""
@@ -178,6 +185,11 @@ class Drawn:
     @property
     def restores(self) -> bool:
         """Whether an operator restores an older copy of the ledger: sweeps try that."""
+        return False
+
+    @property
+    def adopts(self) -> bool:
+        """Whether the operator adopts the restored copy: sweeps try that."""
         return False
 
     def manner(self) -> Manner:

@@ -30,6 +30,7 @@ HITS: Final = MappingProxyType(
         "drain": Hit(Terminate()),
         "skip": Hit(Crash(), skipped=True),
         "restore": Hit(Crash(), restored=True),
+        "adopt": Hit(Crash(), restored=True, adopted=True),
     }
 )
 """What a sweep lets befall a run at each of its steps, by name."""

@@ -58,6 +58,11 @@ class WholePlan(Plan, Protocol):
         """Whether an operator restores an older copy of the ledger, now that a process ended."""
         ...
 
+    @property
+    def adopts(self) -> bool:
+        """Whether the operator adopts the restored copy."""
+        ...
+
     def manner(self) -> Manner:
         """Say how PayWizard takes its next request."""
         ...
@@ -110,6 +115,9 @@ class World:
         """Whether an operator has moved the group's offsets."""
         self.workers_before_restoring: int | None = None
         """How many processes there had been when an older copy of the ledger was restored."""
+        self.adopted = False
+        """Whether that copy was adopted."""
+        self._restored = False
         self._copy = LedgerStore()
         self._started = 0
         self._at_rest = False
@@ -191,8 +199,12 @@ class World:
             self.skipped = True
             absence += self.limits.session_seconds
             self.virtual.after(self.limits.session_seconds, self._skip)
-        elif self.plan.restores and self.workers_before_restoring is None:
+        elif self.plan.restores and not self._restored:
             self._restore()
+            if self.plan.adopts:
+                # As its tool does, not before the group is empty and no transaction is open.
+                absence += self.limits.session_seconds
+                self.virtual.after(self.limits.session_seconds, self._adopt)
         self.virtual.after(absence, lambda: self._start(worker.instance_id))
 
     def _copy_ledger(self) -> None:
@@ -200,8 +212,16 @@ class World:
 
     def _restore(self) -> None:
         """Put an older copy in the place of the ledger."""
+        self._restored = True
         self.workers_before_restoring = len(self.workers)
         self.store.__dict__.update(deepcopy(self._copy).__dict__)
+
+    def _adopt(self) -> None:
+        """Accept the copy: what it may have lost must not be sent again."""
+        notes = [read_note(each.metadata) for each in self.kafka.group.committed.values()]
+        operator = FakeLedger("operator", self.store)
+        at_once(operator.adopt(AFFILIATION, notes, at(self.virtual.now)))
+        self.adopted, self.workers_before_restoring = True, None
 
     def has_lost_commits(self) -> bool:
         """Whether a committed note names more than the ledger has."""
@@ -212,7 +232,8 @@ class World:
     def _skip(self) -> None:
         """Skip all records there are, as an operator may; no note is left, so adopt the ledger."""
         self.kafka.skip_everything()
-        at_once(FakeLedger("operator", self.store).adopt(AFFILIATION, [], BEGINNING))
+        since = self.random.choice((BEGINNING, at(self.virtual.now)))
+        at_once(FakeLedger("operator", self.store).adopt(AFFILIATION, [], since))
 
     def _look(self) -> None:
         all_sent = len(self.sent) == len(self.scenario.sendings)

@@ -8,6 +8,7 @@ from typing import Protocol
 from worker.application.ports import Ledger, LedgerIdentity, NextLook
 from worker.domain.balances import CardBalances
 from worker.domain.card import Card
+from worker.domain.card_state import CardState
 from worker.domain.entry import Entry, Request, Source, StoredOutcome
 from worker.domain.operations import Operation
 from worker.domain.outcomes import DecidedBy
@@ -35,6 +36,7 @@ FIRST = CardBalances(
     observed_at=datetime(2026, 2, 3, 4, 5, 6, 789123, tzinfo=UTC),
     timestamp="2025-07-24 13:06:10",
 )
+FIRST_STATE = CardState(card=CARD, last=FIRST, covered=SOURCE)
 WAYS: dict[State, tuple[Event, ...]] = {
     State.CLAIMED: (),
     State.SUBMITTED: (Event.SUBMIT,),

@@ -79,3 +79,44 @@ async def test_whoever_stops_waiting_for_a_slot_leaves_it_to_others(
     assert waiting.cancelled()
     assert gateway.ready("one")
     assert await paywizard.effects() == {}
+
+
+async def test_calls_that_can_wait_leave_slots_to_the_others(paywizard: PayWizard) -> None:
+    """Of two slots they hold one at most, however many they are; a payment goes at once."""
+    gateway, held = paywizard.gateway, asyncio.Event()
+
+    async def look() -> None:
+        async with gateway.spare_slot("one"):
+            held.set()
+            await asyncio.Event().wait()
+
+    looks = [asyncio.create_task(look()) for _ in range(3)]
+    await held.wait()
+    assert gateway.ready("one")
+    checkout_id(await paywizard.execute(PAYMENT, CARD))
+    for each in looks:
+        each.cancel()
+    await asyncio.wait(looks)
+
+
+async def test_a_call_that_can_wait_lets_others_go_first(paywizard: PayWizard) -> None:
+    """A payment that asks later for the last free slot has it earlier."""
+    gateway, order = paywizard.gateway, list[str]()
+
+    async def look() -> None:
+        async with gateway.spare_slot("one"):
+            order.append("look")
+
+    async def pay() -> None:
+        async with gateway.slot("one"):
+            order.append("pay")
+
+    async with AsyncExitStack() as held:
+        for _ in range(POLICY.concurrency_max):
+            await held.enter_async_context(gateway.slot("one"))
+        looking = asyncio.create_task(look())
+        await asyncio.sleep(0)
+        paying = asyncio.create_task(pay())
+        await asyncio.sleep(0)
+    await asyncio.gather(looking, paying)
+    assert order == ["pay", "look"]

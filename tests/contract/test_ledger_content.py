@@ -1,21 +1,15 @@
-"""What every ledger stores comes back as it was: entries, balances, and time on its own clock."""
+"""What every ledger stores of entries comes back as it was, and so does time on its own clock."""
 
-import asyncio
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
-import pytest
-
 from tests.contract.ledger_entries import (
-    CARD,
-    FIRST,
-    SOURCE,
     OpenLedger,
     an_entry,
     entry_in,
 )
-from worker.application.ports import Ledger, LostRaceError
+from worker.application.ports import Ledger
 from worker.domain.entry import Request, Ruling, Source, StoredOutcome
 from worker.domain.evidence import Query
 from worker.domain.money import Money
@@ -128,69 +122,3 @@ async def test_the_lease_runs_on_the_ledgers_clock(ledger: Ledger) -> None:
     earlier = replace(entry, submitted_at=entry.submitted_at - timedelta(seconds=100))
     assert await ledger.lease_left_seconds(earlier, 90) <= -10
     assert await ledger.lease_left_seconds(entry, 90) <= left
-
-
-# ── Balances ────────────────────────────────────────────────────────────────────────────────
-
-
-async def test_balances_come_back_as_they_were_recorded(ledger: Ledger) -> None:
-    """The first event of a card and the next one replace each other, whole."""
-    await ledger.record_balances(FIRST)
-    assert await ledger.balances_of(CARD) == FIRST
-    second = replace(
-        FIRST,
-        sequence=2,
-        previous=FIRST.current,
-        current=(),
-        source=replace(SOURCE, offset=9),
-        causes=("order-2",),
-        timestamp=None,
-    )
-    await ledger.record_balances(second)
-    assert await ledger.balances_of(CARD) == second
-
-
-@pytest.mark.parametrize("sequence", [1, 2, 4])
-async def test_a_sequence_that_does_not_follow_is_refused(
-    ledger: Ledger, sequence: int
-) -> None:
-    """A card's events are numbered without gaps: after two comes only three (P7)."""
-    await ledger.record_balances(FIRST)
-    second = replace(FIRST, sequence=2)
-    await ledger.record_balances(second)
-    with pytest.raises(LostRaceError):
-        await ledger.record_balances(replace(FIRST, sequence=sequence, causes=("other",)))
-    assert await ledger.balances_of(CARD) == second
-
-
-async def test_the_first_sequence_of_a_card_is_one(ledger: Ledger) -> None:
-    """A card that is not known begins at one."""
-    with pytest.raises(LostRaceError):
-        await ledger.record_balances(replace(FIRST, sequence=2))
-    assert await ledger.balances_of(CARD) is None
-
-
-async def test_of_many_that_record_one_sequence_one_wins(open_ledger: OpenLedger) -> None:
-    """Two refreshes of one card at the same moment cannot both be the next event."""
-    ledgers = [await open_ledger("owner-1"), await open_ledger("owner-2")]
-    results = await asyncio.gather(
-        *(
-            ledgers[number % 2].record_balances(replace(FIRST, causes=(str(number),)))
-            for number in range(10)
-        ),
-        return_exceptions=True,
-    )
-    assert results.count(None) == 1
-    assert sum(isinstance(result, LostRaceError) for result in results) == 9
-
-
-async def test_each_card_has_a_sequence_of_its_own(ledger: Ledger) -> None:
-    """Client, channel and account together are the card."""
-    for card in (
-        CARD,
-        replace(CARD, client_id="client-2"),
-        replace(CARD, loyalty_channel="channel-2"),
-        replace(CARD, account_id="account-2"),
-    ):
-        await ledger.record_balances(replace(FIRST, card=card))
-        assert await ledger.balances_of(card) == replace(FIRST, card=card)

@@ -199,7 +199,12 @@ async def test_a_mark_does_not_disturb_a_move(ledger: Ledger) -> None:
 async def held(ledger: Ledger, source: Source) -> list[Held]:
     """What records of a partition hold, in their order."""
     found = await ledger.held_in(source.topic_id, source.partition)
-    return sorted(found, key=lambda each: (each.mark.tran_order_no, each.offset))
+    return sorted(found, key=lambda each: (_number(each), each.offset))
+
+
+def _number(held: Held) -> str:
+    assert isinstance(held.mark, Mark)
+    return held.mark.tran_order_no
 
 
 @pytest.mark.parametrize("state", State)
@@ -262,4 +267,4 @@ async def _in_doubt(ledger: Ledger) -> Entry:
 
 
 async def _of(number: str, ledger: Ledger) -> list[Held]:
-    return [each for each in await held(ledger, SOURCE) if each.mark.tran_order_no == number]
+    return [each for each in await held(ledger, SOURCE) if _number(each) == number]

@@ -83,6 +83,7 @@ class ClientSlots:
 
     def __init__(self, concurrency_max: int) -> None:
         self.free = asyncio.Semaphore(concurrency_max)
+        self.spare = asyncio.Semaphore(max(1, concurrency_max // 8))
         self.held: list[FakeWindow] = []
         self.going = asyncio.Event()
         self.going.set()
@@ -168,7 +169,7 @@ class FakePayWizard:
         return slots.going.is_set() and not slots.free.locked()
 
     @asynccontextmanager
-    async def slot(self, client_id: str, *, aside: bool = False) -> AsyncIterator[FakeWindow]:
+    async def slot(self, client_id: str) -> AsyncIterator[FakeWindow]:
         """Hold one of the client's slots; without limits of rate."""
         slots = self._slots_of(client_id)
         await slots.going.wait()
@@ -182,6 +183,16 @@ class FakePayWizard:
                 yield window
             finally:
                 slots.held.remove(window)
+
+    @asynccontextmanager
+    async def spare_slot(self, client_id: str) -> AsyncIterator[FakeWindow]:
+        """Hold a slot for a call that can wait, once nobody else waits for one."""
+        slots = self._slots_of(client_id)
+        async with slots.spare:
+            while not self.ready(client_id):  # noqa: ASYNC110 - what it waits for is many things
+                await asyncio.sleep(0.01)
+            async with self.slot(client_id) as window:
+                yield window
 
     async def execute(
         self,

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from worker.application.ports import (
+    AnyMark,
+    EventMark,
     Held,
     LedgerForeignError,
     LedgerStats,
@@ -19,6 +21,7 @@ from worker.application.ports import (
 )
 from worker.domain.balances import CardBalances
 from worker.domain.card import Card
+from worker.domain.card_state import CardState
 from worker.domain.commit_note import CommitNote
 from worker.domain.entry import Entry, Published, Source, StoredOutcome
 from worker.domain.evidence import Query
@@ -64,7 +67,7 @@ class LedgerStore:
 
     entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
     claimed_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
-    balances: dict[Card, CardBalances] = field(default_factory=dict)
+    cards: dict[Card, CardState] = field(default_factory=dict)
     identity: Identity | None = None
     writers: dict[str, int] = field(default_factory=dict)
     new_id: str = "ledger-1"
@@ -161,32 +164,52 @@ class FakeLedger:
         """Make `source` the record of what is unpublished, or raise LostRaceError."""
         return await self._moved(take_orphan(entry, source))
 
-    async def mark_published(self, marks: Sequence[Mark]) -> None:
-        """Note outcomes as published; what is noted already stays, and versions do not grow."""
+    async def mark_published(self, marks: Sequence[AnyMark]) -> None:
+        """Note what is published; what is noted already stays, and versions do not grow."""
         if not marks:
             return
         await self._reach_to_write()
         for mark in marks:
-            key = mark.client_id, mark.tran_order_no
-            stored = self.store.entries.get(key)
-            if stored is None or stored.published >= mark.published:
-                continue
-            next_check_at = stored.next_check_at
-            if mark.published is Published.FINAL:
-                next_check_at = None
-            elif stored.final_source is None:
-                next_check_at = self.now() + timedelta(seconds=FIRST_CHECK_SECONDS)
-            self.store.entries[key] = replace(
-                stored, published=mark.published, next_check_at=next_check_at
-            )
+            if isinstance(mark, EventMark):
+                self._mark_event(mark)
+            else:
+                self._mark_outcome(mark)
+
+    def _mark_outcome(self, mark: Mark) -> None:
+        key = mark.client_id, mark.tran_order_no
+        stored = self.store.entries.get(key)
+        if stored is None or stored.published >= mark.published:
+            return
+        next_check_at = stored.next_check_at
+        if mark.published is Published.FINAL:
+            next_check_at = None
+        elif stored.final_source is None:
+            next_check_at = self.now() + timedelta(seconds=FIRST_CHECK_SECONDS)
+        self.store.entries[key] = replace(
+            stored, published=mark.published, next_check_at=next_check_at
+        )
+
+    def _mark_event(self, mark: EventMark) -> None:
+        stored = self.store.cards.get(mark.card)
+        if stored is not None and stored.last and stored.last.sequence == mark.sequence:
+            self.store.cards[mark.card] = replace(stored, published=True)
 
     async def held_in(self, topic_id: str, partition: int) -> Sequence[Held]:
-        """Read the outcomes of a partition's records that are not marked published."""
+        """Read what a partition's records publish and is not marked published."""
         await self._reach()
-        return [
-            Held(source.offset, Mark(entry.client_id, entry.tran_order_no, proves))
+        held: list[tuple[Source, AnyMark]] = [
+            (source, Mark(entry.client_id, entry.tran_order_no, proves))
             for entry in self.store.entries.values()
             for source, proves in unproven(entry)
+        ]
+        held += [
+            (state.last.source, EventMark(state.card, state.last.sequence))
+            for state in self.store.cards.values()
+            if state.last is not None and not state.published
+        ]
+        return [
+            Held(source.offset, mark)
+            for source, mark in held
             if (source.topic_id, source.partition) == (topic_id, partition)
         ]
 
@@ -247,16 +270,50 @@ class FakeLedger:
 
     async def balances_of(self, card: Card) -> CardBalances | None:
         """Read what was last recorded for publication about a card."""
-        await self._reach()
-        return self.store.balances.get(card)
+        return (await self.card_state(card)).last
 
-    async def record_balances(self, balances: CardBalances) -> None:
-        """Store what is to be published next; LostRaceError unless it continues the sequence."""
+    async def card_state(self, card: Card) -> CardState:
+        """Read all that is known of a card's refreshes."""
+        await self._reach()
+        return self.store.cards.get(card, CardState(card=card))
+
+    async def move_card(self, state: CardState, due_seconds: float | None = None) -> None:
+        """Store a state if its version is still the card's, else LostRaceError."""
         await self._reach_to_write()
-        known = self.store.balances.get(balances.card)
-        if balances.sequence != (1 if known is None else known.sequence + 1):
+        stored = self.store.cards.get(state.card, CardState(card=state.card))
+        if stored.version != state.version:
             raise LostRaceError
-        self.store.balances[balances.card] = balances
+        stale = state.stale
+        if stale is not None:
+            kept = None if stored.stale is None else stored.stale.next_refresh_at
+            later = None if due_seconds is None else self._later(due_seconds)
+            stale = replace(stale, next_refresh_at=later or kept)
+        self.store.cards[state.card] = replace(state, version=state.version + 1, stale=stale)
+
+    async def stale_cards(
+        self, limit: int, again: Callable[[int], float]
+    ) -> Sequence[CardState]:
+        """Take cards whose owed look is due, oldest first, and count that as a try."""
+        await self._reach_to_write()
+        due = sorted(
+            (state.stale.next_refresh_at, state.card.key, state.card)
+            for state in self.store.cards.values()
+            if state.stale is not None
+            and state.stale.next_refresh_at is not None
+            and state.stale.next_refresh_at <= self.now()
+        )
+        taken = []
+        for _, _, card in due[:limit]:
+            state = self.store.cards[card]
+            assert state.stale is not None
+            tries = state.stale.tries + 1
+            stale = replace(state.stale, tries=tries, next_refresh_at=self._later(again(tries)))
+            self.store.cards[card] = replace(state, stale=stale)
+            taken.append(self.store.cards[card])
+        return taken
+
+    def _later(self, seconds: float) -> datetime:
+        return self.now() + timedelta(seconds=seconds)
 
     # ── LedgerIdentity ──────────────────────────────────────────────────────────────────────
 

@@ -33,6 +33,7 @@ AFFILIATION: Final = Affiliation(
     group_id=GROUP_ID, default_client=CLIENT, partitions=INTERNAL_PARTITIONS
 )
 DAY: Final = timedelta(days=1)
+STALE_AGAIN: Final = RetrySchedule(first_delay_seconds=4.0, delay_seconds_max=8.0)
 ASK_AGAIN: Final = RetrySchedule(first_delay_seconds=0.2, delay_seconds_max=2.0)
 VOIDABLE: Final = frozenset({Operation.PAYMENT, Operation.TIP, Operation.RELOAD})
 CODEC: Final = RecordCodec(default_client_id=CLIENT)
@@ -130,6 +131,7 @@ def application_of(around: Surroundings) -> Application:
         due_interval_seconds=limits.due_interval_seconds,
         due_again_seconds=limits.due_interval_seconds * 2,
         ask_again=ASK_AGAIN,
+        stale_again=STALE_AGAIN,
     )
     return application_for(world, policy)
 

@@ -70,9 +70,13 @@ class GatewayOverNetwork:
         """Whether `slot` would be had at once."""
         return not self.slots.locked()
 
-    def slot(self, client_id: str, *, aside: bool = False) -> Slot:
+    def slot(self, client_id: str) -> Slot:
         """Hold a slot; all clients of a scenario share them."""
         return Slot(self.loop, self.slots, self.send_deadline_seconds)
+
+    def spare_slot(self, client_id: str) -> Slot:
+        """Hold a slot for a call that can wait; here like any other."""
+        return self.slot(client_id)
 
     async def execute(
         self,

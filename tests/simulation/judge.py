@@ -13,7 +13,9 @@ from tests.simulation.paywizard import Asked
 from tests.simulation.world import Sent, World
 from worker.adapters.avro.frames import decode_frame
 from worker.application.ports import BadRecordError, OutputTopic, RecordKind
+from worker.domain.balances import BalanceRefresh
 from worker.domain.card import Card
+from worker.domain.card_state import CardState
 from worker.domain.commands import Command, OnOriginal, fingerprint
 from worker.domain.states import State
 
@@ -240,34 +242,91 @@ class Judge:
                 yield f"P8: {asked.command.tran_order_no} was sent after it had expired"
 
     def _balances(self) -> Iterator[str]:
-        if self.world.network.counts["stalls"] or self.world.skipped:
-            # A stopped process may record balances for a refresh that is complete by then: the
-            # event is never published. Closed only by the mark on `balances` (design.md 7).
-            return
-        cards: dict[str, list[Fields]] = defaultdict(list)
-        for record in self.world.kafka.published(OutputTopic.BALANCE_CHANGES):
-            fields = decode_frame(record.value).fields
-            cards[str(fields["accountId"])].append(fields)
-        for account, events in cards.items():
+        yield from self._card_moves()
+        for card, state in self.world.store.cards.items():
+            events = self._events(card)
             sequences = [event["sequence"] for event in events]
             if sequences != list(range(1, len(events) + 1)):
                 yield f"P7: the events of a card have the numbers {sequences}"
                 continue
+            recorded = 0 if state.last is None else state.last.sequence
+            # What an operator skipped is published by the card's next refresh, if one comes.
+            waits = self.world.skipped and not state.published
+            if recorded not in (len(events), len(events) + waits):
+                yield f"P7: of a card {recorded} events were recorded, {len(events)} published"
             held: dict[str, object] = {}
             for event in events:
                 for change in event["changes"]:
                     if change["before"] != held.get(change["valueCode"]):
                         yield f"P7: event {event['sequence']} of a card does not continue"
                     held[change["valueCode"]] = change["after"]
-            yield from self._newest_balances(account, held)
+            if not self.world.skipped:
+                yield from self._newest_balances(card, held)
 
-    def _newest_balances(self, account: str, held: Mapping[str, object]) -> Iterator[str]:
+    def _events(self, card: Card) -> Sequence[Fields]:
+        """The committed events of a card; what operator and crash made come twice, counts once."""
+        found: list[Fields] = []
+        for record in self.world.kafka.published(OutputTopic.BALANCE_CHANGES):
+            fields = decode_frame(record.value).fields
+            again = self.world.skipped and fields in found[-1:]
+            if fields["accountId"] == card.account_id and not again:
+                found.append(fields)
+        return found
+
+    def _card_moves(self) -> Iterator[str]:
+        """Each refresh is covered by one move, whose event, or the next one, names its cause."""
+        moves: dict[Card, list[CardState]] = defaultdict(list)
+        for state in self.world.card_moves:
+            moves[state.card].append(state)
+        refreshes = self._refreshes()
+        for card, states in moves.items():
+            if not self.world.skipped:
+                yield from self._named_causes(states, refreshes[card])
+            yield from self._published_as_recorded(card, states)
+        for card, causes in refreshes.items():
+            covered = _covered_to(moves[card])
+            if causes and max(causes) > covered and not self.world.skipped:
+                yield f"P7: a card's refreshes are served up to {covered}, not {max(causes)}"
+
+    def _refreshes(self) -> Mapping[Card, Mapping[int, str | None]]:
+        """The causes of each card's refreshes, by their offsets."""
+        found: dict[Card, dict[int, str | None]] = defaultdict(dict)
+        for record in self.world.kafka.published(OutputTopic.BALANCE_REFRESH):
+            refresh = CODEC.decode(RecordKind.BALANCE_REFRESH, record.value)
+            assert isinstance(refresh, BalanceRefresh)
+            found[refresh.card][record.offset] = refresh.cause
+        return found
+
+    def _named_causes(
+        self, states: Sequence[CardState], causes: Mapping[int, str | None]
+    ) -> Iterator[str]:
+        for before, state in pairwise([CardState(card=states[0].card), *states]):
+            served = range(_covered_to([before]) + 1, _covered_to([state]) + 1)
+            new = {causes[offset] for offset in served if causes.get(offset) is not None}
+            due = new | set(before.untold)
+            is_event = _sequence(state) > _sequence(before)
+            named = set(state.last.causes) if is_event and state.last else set(state.untold)
+            if named != due:
+                yield f"P7: {due} led to a card's event {_sequence(state)}, it names {named}"
+
+    def _published_as_recorded(self, card: Card, states: Sequence[CardState]) -> Iterator[str]:
+        recorded = {state.last.sequence: state.last for state in states if state.last}
+        for event in self._events(card):
+            known = recorded.get(event["sequence"])
+            causes = [cause["tranOrderNo"] for cause in event["causes"]]
+            after = [change["after"] for change in event["changes"]]
+            if known is None or known.event_id != event["eventId"]:
+                yield f"P7: event {event['sequence']} of a card was never recorded"
+            elif list(known.causes) != causes or [it.after for it in known.changes] != after:
+                yield f"P7: event {event['sequence']} of a card is not as it was recorded"
+
+    def _newest_balances(self, card: Card, held: Mapping[str, object]) -> Iterator[str]:
         """The last event is true, unless a lost answer or an open order may hide a change."""
         lost = any(name.startswith("paywizard ") for name in self.world.network.counts)
         still_open = any(results[-1]["status"] in OPEN for results in self.results.values())
-        for card, balances in self.world.paywizard.cards.items():
-            if card.account_id == account and not (lost or still_open) and held != balances:
-                yield f"P7: a card has {balances}, its last event says {held}"
+        balances = self.world.paywizard.cards[card]
+        if held and not (lost or still_open) and held != balances:
+            yield f"P7: a card has {balances}, its last event says {held}"
 
 
 def _told(result: Fields) -> tuple[str, str]:
@@ -290,3 +349,12 @@ def _original(headers: Mapping[str, str]) -> Place:
 
 def _place(sent: Sent) -> Place:
     return sent.sending.topic, sent.sending.partition, sent.record.offset
+
+
+def _sequence(state: CardState) -> int:
+    return 0 if state.last is None else state.last.sequence
+
+
+def _covered_to(states: Sequence[CardState]) -> int:
+    """Up to which offset a card's refreshes are covered; -1 is none."""
+    return max((state.covered.offset for state in states if state.covered), default=-1)

@@ -10,14 +10,15 @@ from tests.simulation.coverage import arrow
 from tests.simulation.loop import ProcessLoop
 from tests.simulation.network import LostError, Network, RefusedError
 from worker.application.ports import (
+    AnyMark,
     Held,
     LedgerStats,
     LedgerUnavailableError,
-    Mark,
     NextLook,
 )
 from worker.domain.balances import CardBalances
 from worker.domain.card import Card
+from worker.domain.card_state import CardState
 from worker.domain.commit_note import CommitNote
 from worker.domain.entry import Entry, Source, StoredOutcome
 from worker.domain.evidence import Query
@@ -36,6 +37,8 @@ class LedgerOverNetwork:
     network: Network
     arrows: Counter[str]
     """Counts every move that took effect."""
+    card_moves: list[CardState]
+    """Lists every state that a card was moved to, in their order."""
 
     @property
     def counter(self) -> int:
@@ -106,7 +109,7 @@ class LedgerOverNetwork:
         """Take the place of lost records."""
         return await self._call("take_orphan", lambda: self.ledger.take_orphan(entry, source))
 
-    async def mark_published(self, marks: Sequence[Mark]) -> None:
+    async def mark_published(self, marks: Sequence[AnyMark]) -> None:
         """Note outcomes as published."""
         await self._call("mark", lambda: self.ledger.mark_published(marks))
 
@@ -136,9 +139,26 @@ class LedgerOverNetwork:
         """Read what was last recorded about a card."""
         return await self._call("balances", lambda: self.ledger.balances_of(card))
 
-    async def record_balances(self, balances: CardBalances) -> None:
-        """Store what is to be published next."""
-        await self._call("record", lambda: self.ledger.record_balances(balances))
+    async def card_state(self, card: Card) -> CardState:
+        """Read what is known of a card's refreshes."""
+        return await self._call("card", lambda: self.ledger.card_state(card))
+
+    async def move_card(self, state: CardState, due_seconds: float | None = None) -> None:
+        """Store a card's next state."""
+
+        def move() -> None:
+            before = at_once(self.ledger.card_state(state.card))
+            at_once(self.ledger.move_card(state, due_seconds))
+            self.card_moves.append(state)
+            self.arrows[_card_arrow(before, state)] += 1
+
+        await self._effect("move_card", move)
+
+    async def stale_cards(
+        self, limit: int, again: Callable[[int], float]
+    ) -> Sequence[CardState]:
+        """Take cards whose owed look is due."""
+        return await self._call("stale", lambda: self.ledger.stale_cards(limit, again))
 
     def _note(self, before: Entry, event: Event, after: Entry) -> None:
         self.arrows[arrow(before.state, event, after.state)] += 1
@@ -159,6 +179,13 @@ class LedgerOverNetwork:
             return await self.network.call(self.loop, f"ledger.{what}", effect)
         except (LostError, RefusedError) as error:
             raise LedgerUnavailableError from error
+
+
+def _card_arrow(before: CardState, after: CardState) -> str:
+    if after.last is None or after.last == before.last:
+        return "card owed" if after.stale is not None else "card unchanged"
+    again = before.last is not None and before.last.sequence == after.last.sequence
+    return "card event taken over" if again else f"card event of {len(after.last.causes)}"
 
 
 def at_once(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -142,6 +142,8 @@ class PayWizard:
     manner: Callable[[], Manner]
     honesty: Callable[[], Honesty]
     finds_numbers: bool
+    is_unreadable: Callable[[], bool]
+    """Whether inquiries get answers just now that nobody can read."""
     book: list[Asked] = field(default_factory=list)
     orders: dict[str, Order] = field(default_factory=dict)
     cards: dict[Card, dict[str, Decimal]] = field(default_factory=dict)
@@ -231,6 +233,8 @@ class PayWizard:
     def inquire(self, card: Card, now: float) -> Reply:
         """Read a card's balances."""
         self.settle(now)
+        if self.is_unreadable():
+            return NoAnswer(Doubt.BAD_REPLY)
         held = self.cards.get(card)
         if held is None:
             return Refused(Answer(http_status=200, code=404))

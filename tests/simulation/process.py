@@ -52,6 +52,7 @@ class WorkerProcess:
             self.loop,
             world.network,
             world.arrows,
+            world.card_moves,
         )
         stop = self._stop = asyncio.Event()
         self.loop.terminate = lambda: self.loop.call_soon(stop.set)

@@ -35,7 +35,8 @@ class Scenario:
 
     `operator_at` (an operator decides what the book knows), `rebalances` and `joins` (of one more
     worker each) are seconds; `away` says from when until
-    when a service refuses connections; `skews` are how many seconds the workers' clocks are wrong.
+    when a service refuses connections, `unreadable` when no inquiry is answered; `skews` are how
+    many seconds the workers' clocks are wrong.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Scenario:
     rebalances: Sequence[float] = ()
     joins: Sequence[float] = ()
     away: Mapping[str, Period] = field(default_factory=dict)
+    unreadable: Period = (0.0, 0.0)
     skews: Sequence[float] = ()
     database_skew: float = 0.0
     balance: Decimal = Decimal(100)
@@ -160,6 +162,19 @@ FIXED: Final[Sequence[Scenario]] = (
         sendings=[Sending(payment("P1")), Sending(reload("R1")), Sending(points("Q1"))],
     ),
     Scenario(
+        name="a card that cannot be read a while",
+        sendings=[Sending(payment("P1")), Sending(reload("R1"), 4.0)],
+        unreadable=(0.0, 6.0),
+    ),
+    Scenario(
+        name="balances that wait together",
+        sendings=[
+            Sending(points(f"Q{number}"), 0.05 * number, partition=number % 2)
+            for number in range(4)
+        ],
+        pace={**PACE, "paywizard": 0.1},
+    ),
+    Scenario(
         name="two cards interleaved",
         sendings=[
             Sending(payment("P1", 0)),
@@ -267,7 +282,12 @@ FIXED: Final[Sequence[Scenario]] = (
     ),
     Scenario(
         name="what an operator may do",
-        sendings=[Sending(payment("P1")), Sending(payment("P2", 1)), Sending(reload("R1"))],
+        sendings=[
+            Sending(payment("P1")),
+            Sending(payment("P2", 1)),
+            Sending(reload("R1")),
+            Sending(reload("R2"), 20.0),
+        ],
         limits=Limits(orphan_after_seconds=15.0),
     ),
     Scenario(
@@ -307,6 +327,7 @@ def drawn(random: Random, seed: int) -> Scenario:
             budget_seconds=random.choice((15.0, 60.0)),
         ),
         operator_at=[random.random() * 25] if random.random() < 0.3 else (),
+        unreadable=(0.0, random.random() * 15) if random.random() < 0.2 else (0.0, 0.0),
         rebalances=[random.random() * 15 for _ in range(random.choice((0, 0, 1, 3)))],
         joins=[random.random() * 10] if random.random() < 0.2 else (),
         skews=[random.choice((0.0, 0.0, -600.0, 600.0)) for _ in range(workers)],

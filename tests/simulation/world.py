@@ -19,6 +19,7 @@ from tests.simulation.paywizard import POINTS, Honesty, Manner, PayWizard
 from tests.simulation.process import EXIT_UNFIT, WorkerProcess
 from tests.simulation.scenarios import CARDS, Scenario, Sending
 from worker.adapters.avro.frames import encode_frame
+from worker.domain.card_state import CardState
 from worker.domain.commands import Command
 from worker.domain.commit_note import read_note
 from worker.domain.entry import Entry
@@ -103,10 +104,13 @@ class World:
         self.network = Network(self.virtual, plan)
         self.kafka = Kafka(self.virtual, random, self.limits.session_seconds)
         self.store = LedgerStore()
-        self.paywizard = PayWizard(plan.manner, plan.honesty, plan.finds_numbers)
+        self.paywizard = PayWizard(
+            plan.manner, plan.honesty, plan.finds_numbers, self._is_unreadable
+        )
         for card in CARDS:
             self.paywizard.cards[card] = {"USD": scenario.balance, POINTS: Decimal(0)}
         self.arrows: Counter[str] = Counter()
+        self.card_moves: list[CardState] = []
         self.sent: list[Sent] = []
         self.workers: list[WorkerProcess] = []
         self.steps_to_rest = 0
@@ -125,6 +129,10 @@ class World:
     def database_now(self) -> datetime:
         """The database's clock."""
         return at(self.virtual.now + self.scenario.database_skew)
+
+    def _is_unreadable(self) -> bool:
+        begins, ends = self.scenario.unreadable
+        return begins <= self.virtual.now < ends
 
     def state_of(self, command: Command) -> State | None:
         """Say what the ledger knows of an order."""
@@ -237,7 +245,8 @@ class World:
 
     def _look(self) -> None:
         all_sent = len(self.sent) == len(self.scenario.sendings)
-        self._at_rest = all_sent and self.kafka.at_rest() and not self._asks_on()
+        owed = any(state.stale for state in self.store.cards.values())
+        self._at_rest = all_sent and not owed and self.kafka.at_rest() and not self._asks_on()
         self.virtual.after(LOOK_SECONDS, self._look)
 
     def _asks_on(self) -> bool:

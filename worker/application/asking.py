@@ -165,14 +165,15 @@ class Asking:
         deadline: datetime,
         halt: Halt,
         *,
-        aside: bool = False,
+        can_wait: bool = False,
     ) -> Reply:
         """Ask `giftInquiry` until it answers; it is safe to repeat.
 
         Five times without an answer end it; what never left or was throttled is asked again
-        until the deadline, and then returned. `aside`: payments go first.
+        until the deadline, and then returned. `can_wait`: payments go first.
         """
         unanswered = 0
+        slot = self.gateway.spare_slot if can_wait else self.gateway.slot
 
         async def once() -> Reply:
             nonlocal unanswered
@@ -180,7 +181,7 @@ class Asking:
             # The first look is never too late: what waits is bounded by `once_more`.
             left = max(1.0, (deadline - self.clock.now()).total_seconds())
             try:
-                async with halt.entering(self.gateway.slot(card.client_id, aside=aside), left):
+                async with halt.entering(slot(card.client_id), left):
                     reply = await self.gateway.inquire(card, entry_type)
             except WaitedTooLongError:
                 return NotSent(NotSentCause.TIMEOUT)

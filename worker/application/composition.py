@@ -20,6 +20,7 @@ from worker.application.publishing import Publishing
 from worker.application.reading import Reading
 from worker.application.refresh_balance import RefreshBalance
 from worker.application.resolve import Resolve
+from worker.application.stale_cards import StaleCards
 from worker.application.status_queries import StatusQueries
 from worker.application.watching import Watching
 from worker.domain.operations import Operation
@@ -30,6 +31,8 @@ from worker.observability.metrics import Metrics
 DUE_INTERVAL_SECONDS: Final = 1.0
 DUE_AGAIN_SECONDS: Final = 60.0
 """How soon a due entry is looked at again, if nothing came of the look before."""
+STALE_AGAIN: Final = RetrySchedule(first_delay_seconds=30.0, delay_seconds_max=3600.0)
+"""When a card whose balances could not be read is looked at again."""
 ASK_AGAIN: Final = RetrySchedule(first_delay_seconds=0.5, delay_seconds_max=30.0)
 
 
@@ -48,6 +51,9 @@ class Policy:
     due_interval_seconds: float = DUE_INTERVAL_SECONDS
     due_again_seconds: float = DUE_AGAIN_SECONDS
     ask_again: RetrySchedule = ASK_AGAIN
+    stale_again: RetrySchedule = STALE_AGAIN
+    refreshes_balances: bool = True
+    """Whether what moved something has its card looked at again; an inquiry always has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +90,9 @@ class Application:
 
 def application_for(world: World, policy: Policy) -> Application:
     """Put the application together, in the event loop that will run it."""
-    publishing = Publishing(codec=world.codec, clock=world.clock)
+    publishing = Publishing(
+        codec=world.codec, clock=world.clock, refreshes_balances=policy.refreshes_balances
+    )
     marking = Marking(ledger=world.ledger)
     schedule = CheckSchedule(
         budget_seconds=policy.budget_seconds, again_seconds=policy.due_again_seconds
@@ -99,12 +107,21 @@ def application_for(world: World, policy: Policy) -> Application:
     )
     due = DueTask(
         interval_seconds=policy.due_interval_seconds,
+        jitter=world.jitter,
         schedule=schedule,
         lease_seconds=policy.rules.lease.total_seconds(),
         ledger=world.ledger,
         publisher=world.publisher,
         publishing=publishing,
         marking=marking,
+        stale_cards=StaleCards(
+            schedule=policy.stale_again,
+            jitter=world.jitter,
+            ledger=world.ledger,
+            publisher=world.publisher,
+            codec=world.codec,
+            clock=world.clock,
+        ),
     )
     watching = Watching(ledger=world.ledger, clock=world.clock, metrics=world.metrics)
     return Application(Dispatcher(lanes), due, watching)
@@ -141,7 +158,9 @@ def _reading(
         ),
         refresh=RefreshBalance(
             wait_max=policy.rules.wait_max,
+            stale_again=policy.stale_again,
             ledger=world.ledger,
+            publisher=world.publisher,
             asking=asking,
             codec=world.codec,
             clock=world.clock,

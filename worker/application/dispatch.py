@@ -14,6 +14,7 @@ from worker.application.marking import Marking
 from worker.application.ports import LedgerUnavailableError, Publisher, SourceRecord
 from worker.application.reading import Job, Reading
 from worker.application.turns import Turn, Turns
+from worker.application.waiting_refreshes import WaitingRefreshes
 
 LEDGER_AWAY_SECONDS: Final = 1.0
 
@@ -36,6 +37,7 @@ class Lane:
         self._turns = turns
         self._fail = fail
         self._jobs: set[asyncio.Task[None]] = set()
+        self._waiting = WaitingRefreshes()
         self._halt = Halt()
         self._arrived: asyncio.Queue[SourceRecord | None] = asyncio.Queue()
 
@@ -74,7 +76,9 @@ class Lane:
             self._fail(error)
 
     async def _job_for(self, record: SourceRecord) -> Job:
-        return await self._patiently(lambda: self._around.reading.job_for(record))
+        return await self._patiently(
+            lambda: self._around.reading.job_for(record, self._waiting)
+        )
 
     async def _do(self, job: Job, turn: Turn | None) -> None:
         """Handle a record in its turn and complete it; nothing if work was halted before."""
@@ -89,7 +93,7 @@ class Lane:
             handled = await self._patiently(lambda: job.handle(self._halt))
             if not handled.holds_turn:
                 turn.give_back()
-            await self._complete(handled)
+            await self._complete(handled, turn)
         except HaltedError:
             return
         finally:
@@ -106,11 +110,12 @@ class Lane:
                 log.warning("ledger.unavailable")
                 await self._halt.sleep(LEDGER_AWAY_SECONDS)
 
-    async def _complete(self, handled: Handled) -> None:
+    async def _complete(self, handled: Handled, turn: Turn) -> None:
         with self._around.accounts.stage("publishing"):
             committed = await self._around.publisher.complete(handled.record, handled.outputs)
         if not committed:
             return
+        turn.give_back()
         self._around.accounts.completed(handled)
         if handled.marks:
             await self._around.marking.mark(handled.marks)

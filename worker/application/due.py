@@ -1,5 +1,6 @@
 """The due task: brings open orders back when the ledger says so, and orphans that lost their record."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,7 @@ from worker.application.ports import (
     Publisher,
 )
 from worker.application.publishing import Publishing
+from worker.application.stale_cards import StaleCards
 from worker.domain.entry import Entry, Published, Source
 from worker.domain.states import PUBLISHABLE, State
 from worker.domain.status_checks import CheckSchedule, Purpose, awaits_final, awaits_word
@@ -30,12 +32,15 @@ class DueTask:
     """Runs in every worker; losing or repeating a check it writes is harmless."""
 
     interval_seconds: float
+    jitter: Callable[[], float]
+    """A number in [0, 1) for each pause."""
     schedule: CheckSchedule
     lease_seconds: float
     ledger: Ledger
     publisher: Publisher
     publishing: Publishing
     marking: Marking
+    stale_cards: StaleCards
 
     async def run(self, halt: Halt) -> None:
         """Look at what is due, again and again, until work is halted."""
@@ -45,10 +50,13 @@ class DueTask:
                 more = False
                 try:
                     more = await self.once() == TAKEN_AT_ONCE_MAX
+                    await self.stale_cards.once()
                 except LedgerUnavailableError:
                     log.warning("ledger.unavailable")
                 if not more:
-                    await halt.sleep(self.interval_seconds)
+                    # Never in step with another worker: one that is always a little earlier would
+                    # take entries whose records only the other can judge.
+                    await halt.sleep(self.interval_seconds * (0.5 + self.jitter()))
         except HaltedError:
             return
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from worker.application.ports import Mark, Output, SourceRecord
+from worker.application.ports import AnyMark, Output, SourceRecord
 from worker.domain.balances import CardBalances
 from worker.domain.entry import Headers
 from worker.domain.outcomes import DeadLetterReason
@@ -38,7 +38,7 @@ class Handled:
     result: Result | None = None
     dead_letter: DeadLetterReason | None = None
     balances: CardBalances | None = None
-    marks: Sequence[Mark] = ()
+    marks: Sequence[AnyMark] = ()
     """What the Kafka commit of this record proves."""
     holds_turn: bool = False
 

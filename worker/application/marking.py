@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from worker.application.ports import Held, Ledger, LedgerUnavailableError, Mark
+from worker.application.ports import AnyMark, Held, Ledger, LedgerUnavailableError
 
 LEDGER_AWAY_SECONDS: Final = 1.0
 
@@ -21,7 +21,7 @@ class Marking:
     ledger: Ledger
     _reconciling: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def mark(self, marks: Sequence[Mark]) -> None:
+    async def mark(self, marks: Sequence[AnyMark]) -> None:
         """Note outcomes as published, however long the ledger is away."""
         while True:
             try:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from worker.domain.balances import BalanceRefresh, CardBalances
 from worker.domain.card import Card
+from worker.domain.card_state import CardState
 from worker.domain.commands import Command
 from worker.domain.commit_note import CommitNote
 from worker.domain.entry import Entry, Headers, Published, Source, StoredOutcome
@@ -70,11 +71,22 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class EventMark:
+    """A card's event that is proven to be committed in Kafka, by its sequence."""
+
+    card: Card
+    sequence: int
+
+
+AnyMark = Mark | EventMark
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
-    """An outcome that waits for its proof: the offset of its record, and what its commit proves."""
+    """What waits for its proof: the offset of its record, and what that one's commit proves."""
 
     offset: int
-    mark: Mark
+    mark: AnyMark
 
 
 NextLook = Callable[[Entry, float | None], float | None]
@@ -172,8 +184,8 @@ class Ledger(Protocol):
         """
         ...
 
-    async def mark_published(self, marks: Sequence[Mark]) -> None:
-        """Note outcomes as published; what is noted already stays, and versions do not grow.
+    async def mark_published(self, marks: Sequence[AnyMark]) -> None:
+        """Note outcomes and events as published; what is noted already stays, and versions do not grow.
 
         The first outcome's mark also says when the order is looked at, if nobody holds the final
         one. May be written with the next group, at the latest after a second.
@@ -181,7 +193,7 @@ class Ledger(Protocol):
         ...
 
     async def held_in(self, topic_id: str, partition: int) -> Sequence[Held]:
-        """Read the outcomes of a partition's records that are not marked published."""
+        """Read what a partition's records publish and is not marked published."""
         ...
 
     async def due(self, limit: int, again: NextLook) -> Sequence[Entry]:
@@ -204,8 +216,24 @@ class Ledger(Protocol):
         """Read what was last recorded for publication about a card."""
         ...
 
-    async def record_balances(self, balances: CardBalances) -> None:
-        """Store what is to be published next; LostRaceError unless it continues the sequence."""
+    async def card_state(self, card: Card) -> CardState:
+        """Read all that is known of a card's refreshes."""
+        ...
+
+    async def move_card(self, state: CardState, due_seconds: float | None = None) -> None:
+        """Store a state if its version is still the card's, which then grows; else LostRaceError.
+
+        What is owed falls due `due_seconds` from now on the ledger's clock; None: as it was.
+        """
+        ...
+
+    async def stale_cards(
+        self, limit: int, again: Callable[[int], float]
+    ) -> Sequence[CardState]:
+        """Take cards whose owed look is due, oldest first, and count that as a try.
+
+        They fall due again in the seconds that `again` gives for so many tries.
+        """
         ...
 
 
@@ -262,14 +290,18 @@ class Gateway(Protocol):
         """Whether `slot` would be had at once."""
         ...
 
-    def slot(
-        self, client_id: str, *, aside: bool = False
-    ) -> AbstractAsyncContextManager[SendWindow]:
+    def slot(self, client_id: str) -> AbstractAsyncContextManager[SendWindow]:
         """Hold one of the client's slots: its concurrency, its rate, its circuit.
 
         Entered before the submission is written, so that nothing waits between that and the
-        call. The window begins to count when the slot is had. `aside`: for what moves nothing
-        and may wait; all of that together holds a small part of the slots only.
+        call. The window begins to count when the slot is had.
+        """
+        ...
+
+    def spare_slot(self, client_id: str) -> AbstractAsyncContextManager[SendWindow]:
+        """Hold one of the client's slots for a call that can wait.
+
+        A small share of the slots serves all of these, and they let others go first for a while.
         """
         ...
 

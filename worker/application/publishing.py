@@ -12,6 +12,7 @@ from worker.application.ports import (
     OutputTopic,
     SourceRecord,
 )
+from worker.application.stale_cards import refresh_output
 from worker.domain.balances import BalanceRefresh
 from worker.domain.claims import publication_of, replay_of
 from worker.domain.entry import Entry
@@ -31,6 +32,8 @@ class Publishing:
 
     codec: Codec
     clock: Clock
+    refreshes_balances: bool = True
+    """Whether what moved something has its card looked at again; an inquiry always has."""
 
     def of(
         self,
@@ -54,7 +57,7 @@ class Publishing:
             return Handled(record=record, how=How.NOTHING)
         result = result_of(entry, publication.ordinal, last_known)
         outputs = [self._result(result)]
-        if _moved_or_asked(entry):
+        if self._is_worth_a_look(entry):
             outputs += self._refresh(entry, entry_type)
         if entry.state not in FINAL:
             outputs.append(self.check(entry, Purpose.FIRST))
@@ -107,17 +110,11 @@ class Publishing:
             cause=entry.tran_order_no,
             requested_at=self.clock.now(),
         )
-        return [
-            Output(
-                OutputTopic.BALANCE_REFRESH,
-                entry.card.key.encode(),
-                self.codec.balance_refresh(refresh),
-            )
-        ]
+        return [refresh_output(self.codec, refresh)]
 
-
-def _moved_or_asked(entry: Entry) -> bool:
-    """Whether the card's balances are worth another look: something moved, or somebody asked."""
-    return entry.state is State.SUCCEEDED and (
-        entry.operation in MOVES_BALANCE or entry.operation is Operation.INQUIRY
-    )
+    def _is_worth_a_look(self, entry: Entry) -> bool:
+        """Whether the card's balances are read again: something moved, or somebody asked."""
+        if entry.state is not State.SUCCEEDED:
+            return False
+        moved = self.refreshes_balances and entry.operation in MOVES_BALANCE
+        return moved or entry.operation is Operation.INQUIRY

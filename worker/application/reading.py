@@ -13,6 +13,7 @@ from worker.application.ports import BadRecordError, Clients, Clock, Codec, Sour
 from worker.application.process_command import ProcessCommand
 from worker.application.refresh_balance import RefreshBalance
 from worker.application.resolve import Resolve
+from worker.application.waiting_refreshes import WaitingRefreshes
 from worker.application.work import Work
 from worker.domain.balances import BalanceRefresh
 from worker.domain.commands import Command, OnOriginal, content_fault, usable_identifier
@@ -49,19 +50,19 @@ class Reading:
     clock: Clock
     metrics: Metrics
 
-    async def job_for(self, record: SourceRecord) -> Job:
+    async def job_for(self, record: SourceRecord, waiting: WaitingRefreshes) -> Job:
         """Decode a record; a void or tip reads its original now, for its card's sake.
 
-        Raises LedgerUnavailableError.
+        A refresh joins those of its lane that are `waiting`. Raises LedgerUnavailableError.
         """
         try:
             decoded = self.codec.decode(record.kind, record.value)
         except BadRecordError as bad:
             return self._dead(record, bad.reason, bad.field)
         if isinstance(decoded, BalanceRefresh):
-            return Job(
-                line=decoded.card.key, handle=partial(self.refresh.handle, record, decoded)
-            )
+            waiting.add(record, decoded)
+            handle = partial(self.refresh.handle, record, decoded, waiting)
+            return Job(line=decoded.card.key, handle=handle)
         if isinstance(decoded, StatusCheck):
             return Job(
                 line=_order_line(decoded), handle=partial(self.check.handle, record, decoded)

@@ -66,9 +66,7 @@ class StatusQueries:
         if question is None:
             return None
         try:
-            async with halt.entering(
-                self.gateway.slot(entry.client_id, aside=True), wait_seconds
-            ):
+            async with halt.entering(self.gateway.spare_slot(entry.client_id), wait_seconds):
                 at, answer = self.clock.now(), await self._answer(entry, question)
         except WaitedTooLongError:
             return None

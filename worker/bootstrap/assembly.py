@@ -136,6 +136,7 @@ def application_over(
         query_by_order_number=settings.paywizard_query_by_order_number,
         grace_seconds=settings.in_doubt_grace_seconds,
         budget_seconds=settings.status_check_budget_seconds,
+        refreshes_balances=settings.balance_refresh,
     )
     return application_for(world, policy)
 

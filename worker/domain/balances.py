@@ -32,10 +32,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardBalances:
-    """What was last published about a card, and which refresh led to it.
+    """A card's balance change, as it is or will be published, and which refresh publishes it.
 
     `sequence` counts the card's events from 1. `source` is the record of the refresh, so that
-    the same record coming again gives the same event.
+    the same record coming again gives the same event; `causes` are the orders that led to it.
     """
 
     card: Card
@@ -70,28 +70,4 @@ def changes_between(
         Change(balance.value_code, known.get(balance.value_code), balance.amount)
         for balance in after
         if known.get(balance.value_code) != balance.amount
-    )
-
-
-def after_observation(
-    known: CardBalances | None,
-    refresh: BalanceRefresh,
-    source: Source,
-    observed: tuple[Balance, ...],
-    observed_at: datetime,
-    timestamp: str | None,
-) -> CardBalances | None:
-    """Say what to publish next about the card, or None if nothing changed."""
-    previous = () if known is None else known.current
-    if not changes_between(previous, observed):
-        return None
-    return CardBalances(
-        card=refresh.card,
-        sequence=1 if known is None else known.sequence + 1,
-        previous=previous,
-        current=observed,
-        source=source,
-        causes=() if refresh.cause is None else (refresh.cause,),
-        observed_at=observed_at,
-        timestamp=timestamp,
     )

@@ -22,6 +22,7 @@ EVENTS: Final = MappingProxyType(
         "order.resolved": "An operator decided an order; its final outcome follows.",
         "ledger.contradiction": "A late reply says otherwise than how its order ended: look.",
         "balance.refreshed": "A card's balance change is committed.",
+        "balance.stale": "A card's balances could not be read; it is looked at again later.",
         "kafka.assigned": "Partitions were given to this process.",
         "kafka.revoked": "Partitions were taken from this process.",
         "kafka.transaction_discarded": "A Kafka transaction was given up; its records come again.",

@@ -255,6 +255,11 @@ class Settings(LedgerSettings, KafkaSettings):
         "least WAIT_MAX_SECONDS and an hour",
         validate_default=True,
     )
+    balance_refresh: bool = Field(
+        True,
+        description="Whether a card's balances are read again after each operation that moved "
+        "something, at the cost of one more call; an inquiry has them read and published always",
+    )
     duplicate_commands: Annotated[Literal["drop", "replay"], Lower] = Field(
         "drop",
         description="What a repeated command gets: `drop`: nothing; `replay`: the stored outcome "

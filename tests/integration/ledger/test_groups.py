@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from tests.contract.ledger_entries import (
     CARD,
-    FIRST,
+    FIRST_STATE,
     SOURCE,
     an_entry,
     an_outcome,
@@ -57,7 +57,7 @@ async def test_what_waits_at_the_same_moment_is_one_sql_transaction(ledger: SqlL
         *(ledger.move(entry, Event.APPROVED, an_outcome()) for entry in submitted),
         *(ledger.submit(entry) for entry in first[10:]),
         *(ledger.claim(an_entry(f"new-{n}"), submit=bool(n % 2)) for n in range(10)),
-        ledger.record_balances(FIRST),
+        ledger.move_card(FIRST_STATE),
     )
     assert ledger.counter == before + 1
     states = [(await read(ledger, entry)).state for entry in first]

@@ -11,6 +11,7 @@ import pytest
 
 from tests.contract.ledger_entries import (
     FIRST,
+    FIRST_STATE,
     SOURCE,
     an_entry,
     an_outcome,
@@ -81,7 +82,7 @@ async def work(ledger: SqlLedger) -> list[Entry]:
     void = await ledger.move(void, Event.APPROVED, an_outcome("checkout-2"))
     assert [entry.key for entry in await ledger.due(10, each(60))] == [void.key]
     void = await ledger.take_orphan(void, CHECK)
-    await ledger.record_balances(FIRST)
+    await ledger.move_card(FIRST_STATE)
     await ledger.check_writable()
     await ledger.verify([CommitNote(identity.ledger_id, "owner-1", ledger.counter, "")])
     assert await ledger.balances_of(FIRST.card) == FIRST

@@ -35,8 +35,9 @@ class KafkaSide:
         return self._taken(None, outputs)
 
     def place_of(self, source: Source) -> Place:
-        """Where a record is: elsewhere, unless a test says otherwise."""
-        return self.places.get(source, Place.ELSEWHERE)
+        """Where a record is: complete once committed, else elsewhere, unless a test says otherwise."""
+        complete = any(record.source == source for record in self.committed)
+        return self.places.get(source, Place.COMPLETE if complete else Place.ELSEWHERE)
 
     def _taken(self, record: SourceRecord | None, outputs: Sequence[Output]) -> Awaitable[bool]:
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

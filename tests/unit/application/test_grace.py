@@ -26,6 +26,7 @@ from tests.unit.application.worker_over_fakes import (
 )
 from worker.application.ports import OutputTopic
 from worker.domain.balances import CardBalances
+from worker.domain.card_state import CardState
 from worker.domain.entry import Published, Source
 from worker.domain.outcomes import result_event_id
 from worker.domain.replies import (
@@ -99,7 +100,7 @@ async def test_what_grace_does_not_find_is_in_doubt_with_all_that_is_known() -> 
     """P4: submissions, questions with their answers, last known balances; and its first check."""
     worker = a_worker(grace_seconds=8)
     balance = Balance("USD", Decimal("99.5000"), Decimal(0))
-    worker.store.balances[CARD] = CardBalances(
+    event = CardBalances(
         card=CARD,
         sequence=1,
         previous=(),
@@ -109,6 +110,7 @@ async def test_what_grace_does_not_find_is_in_doubt_with_all_that_is_known() -> 
         observed_at=worker.clock.now(),
         timestamp=None,
     )
+    worker.store.cards[CARD] = CardState(card=CARD, version=1, last=event, published=True)
     worker.paywizard.will(NoAnswer(Doubt.CONNECTION_LOST), moved=True)
     worker.paywizard.will_find(NOT_FOUND, Throttled(None, Answer(http_status=429)))
     await worker.run(payment())

@@ -64,6 +64,7 @@ class WorkerOverFakes:
     reload_amount_allowed: bool = True
     unknown_originals_allowed: bool = False
     replay_duplicates: bool = False
+    balance_refresh: bool = True
     adopted_since: datetime | None = None
     query_by_order_number: bool = True
     grace_seconds: float = 0.0
@@ -76,6 +77,7 @@ class WorkerOverFakes:
         self.ledger: Ledger = FakeLedger(self.owner, self.store)
         application = self._built()
         self.dispatcher, self.due = application.dispatcher, application.due
+        self.stale_cards = self.due.stale_cards
 
     def _built(self) -> Application:
         world = World(
@@ -107,6 +109,7 @@ class WorkerOverFakes:
             query_by_order_number=self.query_by_order_number,
             grace_seconds=self.grace_seconds,
             budget_seconds=BUDGET_SECONDS,
+            refreshes_balances=self.balance_refresh,
             ask_again=RetrySchedule(first_delay_seconds=0.001, delay_seconds_max=0.01),
         )
         return application_for(world, policy)
@@ -184,6 +187,16 @@ class WorkerOverFakes:
         """How often payments were told this about their order number."""
         child = self.metrics.ledger_claims_total.labels(operation="payment", result=result)
         return sum(sample.value for metric in child.collect() for sample in metric.samples)
+
+    def looks(self, result: str) -> float:
+        """How many refreshes had this result."""
+        child = self.metrics.balance_refreshes_total.labels(result=result)
+        return sum(
+            sample.value
+            for metric in child.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_total")
+        )
 
     async def stop(self) -> None:
         """End the process, whatever is open."""

@@ -138,16 +138,26 @@ class PayWizardGateway:
         return self._slots_of(client_id).ready
 
     @asynccontextmanager
-    async def slot(self, client_id: str, *, aside: bool = False) -> AsyncIterator[Window]:
+    async def slot(self, client_id: str) -> AsyncIterator[Window]:
         """Hold one of the client's slots: its concurrency, its rate, its circuit.
 
         Waiting has no end of its own; whoever cancels it leaves nothing behind. The window counts
-        from here. `aside`: for what moves nothing and may wait. Raises UnknownClientError.
+        from here. Raises UnknownClientError.
         """
         slots = self._slots_of(client_id)
-        async with slots.hold_aside() if aside else slots.hold():
-            closes_at = self._boottime() + self._policy.send_deadline_seconds
-            yield Window(closes_at, self._boottime, slots)
+        async with slots.hold():
+            yield self._window(slots)
+
+    @asynccontextmanager
+    async def spare_slot(self, client_id: str) -> AsyncIterator[Window]:
+        """Hold one of the client's slots for a call that can wait. Raises UnknownClientError."""
+        slots = self._slots_of(client_id)
+        async with slots.hold_spare():
+            yield self._window(slots)
+
+    def _window(self, slots: ClientSlots) -> Window:
+        closes_at = self._boottime() + self._policy.send_deadline_seconds
+        return Window(closes_at, self._boottime, slots)
 
     async def execute(
         self,

@@ -14,8 +14,11 @@ from worker.adapters.paywizard.pace import Pace
 from worker.domain.retry_schedule import RetrySchedule
 from worker.observability.metrics import Metrics
 
-ASIDE_PART: Final = 8
-"""One slot in so many, at least one, may be held by what moves nothing."""
+SPARE_SHARE: Final = 8
+"""One of so many slots, and one at least, may be held by calls that can wait."""
+SPARE_WAIT_SECONDS_MAX: Final = 10.0
+"""So long these let others go first; then they stand in line, or a busy client had none of them."""
+SPARE_LOOK_SECONDS: Final = 0.1
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +62,7 @@ class ClientSlots:
         self._asking = 0
         self._turn = asyncio.Lock()
         self._free = asyncio.Semaphore(limits.concurrency_max)
-        self._aside = asyncio.Semaphore(max(1, limits.concurrency_max // ASIDE_PART))
+        self._spare = asyncio.Semaphore(max(1, limits.concurrency_max // SPARE_SHARE))
         self._pace = Pace(limits.requests_per_second_max or inf)
         self._closed = asyncio.Event()
         self._closed.set()
@@ -97,10 +100,15 @@ class ClientSlots:
             self._free.release()
 
     @asynccontextmanager
-    async def hold_aside(self) -> AsyncIterator[None]:
-        """Hold a slot for a question that may wait: many of them never stand in a payment's way."""
-        async with self._aside, self.hold():
-            yield
+    async def hold_spare(self) -> AsyncIterator[None]:
+        """Wait for a slot behind all who need one now, and hold it; others keep most of them."""
+        async with self._spare:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SPARE_WAIT_SECONDS_MAX):
+                    while not self.ready:  # noqa: ASYNC110 - what it waits for is many things
+                        await asyncio.sleep(SPARE_LOOK_SECONDS)
+            async with self.hold():
+                yield
 
     def call_refused(self) -> None:
         """Note that a call's token was refused: no other goes until a probe finds it good."""

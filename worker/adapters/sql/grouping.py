@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from worker.adapters.sql.writes import Answers, Key, Keyed, Marking, Write
-from worker.application.ports import LedgerUnavailableError, Mark
+from worker.application.ports import AnyMark, LedgerUnavailableError
 
 W = TypeVar("W", bound=Write)
 
@@ -48,7 +48,7 @@ class Grouping:
         self._run()
         return answer
 
-    async def put_marks(self, marks: Sequence[Mark]) -> None:
+    async def put_marks(self, marks: Sequence[AnyMark]) -> None:
         """Write marks with the next groups, which they open themselves only after a second."""
         answers = [
             self._wait(self._marks, Marking(marks[first : first + GROUP_MARKS_MAX]))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Self, TypeVar
 
 from worker.adapters.sql import identity, reads, schema
-from worker.adapters.sql.balances import find_balances
+from worker.adapters.sql.balances import card_state, has_stale_cards, take_stale_cards
 from worker.adapters.sql.connections import ReadingConnection, WritingConnection
 from worker.adapters.sql.database import WAIT_SECONDS, Database, database_for
 from worker.adapters.sql.errors import OriginalHeldError
@@ -17,25 +17,26 @@ from worker.adapters.sql.statements import Statements
 from worker.adapters.sql.stats import read_stats
 from worker.adapters.sql.writes import (
     Answers,
+    CardMoving,
     Marking,
-    Recording,
     Write,
     claiming,
     moving,
     write_group,
 )
 from worker.application.ports import (
+    AnyMark,
     Held,
     LedgerForeignError,
     LedgerStats,
     LedgerUnavailableError,
     LostRaceError,
-    Mark,
     NextLook,
     OriginalRefusedError,
 )
 from worker.domain.balances import CardBalances
 from worker.domain.card import Card
+from worker.domain.card_state import CardState
 from worker.domain.commit_note import CommitNote
 from worker.domain.entry import Entry, Source, StoredOutcome
 from worker.domain.evidence import Query
@@ -186,12 +187,12 @@ class SqlLedger:
         """Make `source` the record of what is unpublished, or raise LostRaceError."""
         return await self._move(take_orphan(entry, source))
 
-    async def mark_published(self, marks: Sequence[Mark]) -> None:
-        """Note outcomes as published; durable on return, which may take a second."""
+    async def mark_published(self, marks: Sequence[AnyMark]) -> None:
+        """Note what is published; durable on return, which may take a second."""
         await self._grouping.put_marks(marks)
 
     async def held_in(self, topic_id: str, partition: int) -> Sequence[Held]:
-        """Read the outcomes of a partition's records that are not marked published."""
+        """Read what a partition's records publish and is not marked published."""
         return await self._read(lambda session: reads.held_in(session, topic_id, partition))
 
     async def due(self, limit: int, again: NextLook) -> Sequence[Entry]:
@@ -214,11 +215,24 @@ class SqlLedger:
 
     async def balances_of(self, card: Card) -> CardBalances | None:
         """Read what was last recorded for publication about a card."""
-        return await self._read(lambda session: find_balances(session, card))
+        return (await self.card_state(card)).last
 
-    async def record_balances(self, balances: CardBalances) -> None:
-        """Store what is to be published next; LostRaceError unless it continues the sequence."""
-        await self._grouping.put(Recording(balances))
+    async def card_state(self, card: Card) -> CardState:
+        """Read all that is known of a card's refreshes."""
+        return await self._read(lambda session: card_state(session, card))
+
+    async def move_card(self, state: CardState, due_seconds: float | None = None) -> None:
+        """Store a state if its version is still the card's, else LostRaceError."""
+        await self._grouping.put(CardMoving(state, due_seconds))
+
+    async def stale_cards(
+        self, limit: int, again: Callable[[int], float]
+    ) -> Sequence[CardState]:
+        """Take cards whose owed look is due, oldest first, and count that as a try."""
+        # Read first: nearly always there is none, and then nothing need be written.
+        if not await self._read(has_stale_cards):
+            return []
+        return await self._write(lambda session: take_stale_cards(session, limit, again))
 
     # ── LedgerIdentity ──────────────────────────────────────────────────────────────────────
 

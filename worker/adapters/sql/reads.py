@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from worker.adapters.sql.balances import held_events
 from worker.adapters.sql.rows import entry_of
 from worker.adapters.sql.session import Session
 from worker.adapters.sql.timestamps import moment_from
@@ -27,17 +28,18 @@ def find_by_checkout_id(session: Session, client_id: str, checkout_id: str) -> E
 
 
 def held_in(session: Session, topic_id: str, partition: int) -> Sequence[Held]:
-    """Read the outcomes of a partition's records that are not marked published."""
+    """Read what a partition's records publish and is not marked published."""
     keys = {"key_source_topic_id": topic_id, "key_source_partition": partition}
     rows = session.all(session.statements.held, keys)
     rows += session.all(session.statements.held_final, keys)
     entries = {entry.key: entry for entry in map(entry_of, rows)}
-    return [
+    outcomes = [
         Held(source.offset, Mark(entry.client_id, entry.tran_order_no, proves))
         for entry in entries.values()
         for source, proves in unproven(entry)
         if (source.topic_id, source.partition) == (topic_id, partition)
     ]
+    return outcomes + held_events(session, topic_id, partition)
 
 
 def lease_left_seconds(session: Session, entry: Entry, lease_seconds: float) -> float:

@@ -1,16 +1,10 @@
-"""Rows and what they stand for: entries and card balances."""
+"""Rows and what they stand for: entries."""
 
 from collections import namedtuple
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Row
-
 from worker.adapters.sql.serialising import (
-    balances_from,
-    balances_text,
-    causes_from,
-    causes_text,
     outcome_from,
     outcome_text,
     queries_from,
@@ -20,7 +14,6 @@ from worker.adapters.sql.serialising import (
 )
 from worker.adapters.sql.tables import entries
 from worker.adapters.sql.timestamps import moment_from
-from worker.domain.balances import CardBalances
 from worker.domain.card import Card
 from worker.domain.entry import Entry, Published, Source, StoredOutcome
 from worker.domain.operations import Operation
@@ -99,36 +92,6 @@ def entry_of(values: tuple[Any, ...]) -> Entry:
         published=Published(row.published),
         outcome=None if row.outcome is None else outcome_from(row.outcome),
         queries=queries_from(row.queries),
-    )
-
-
-def balances_row(balances: CardBalances) -> dict[str, object]:
-    """The columns of what is recorded about a card."""
-    return {
-        "client_id": balances.card.client_id,
-        "loyalty_channel": balances.card.loyalty_channel,
-        "account_id": balances.card.account_id,
-        "sequence": balances.sequence,
-        "previous": balances_text(balances.previous),
-        "current": balances_text(balances.current),
-        **_source_row(balances.source),
-        "causes": causes_text(balances.causes),
-        "observed_at": balances.observed_at,
-        "timestamp": balances.timestamp,
-    }
-
-
-def balances_of(row: Row[Any]) -> CardBalances:
-    """Read what is recorded about a card from all columns of its row."""
-    return CardBalances(
-        card=Card(row.client_id, row.loyalty_channel, row.account_id),
-        sequence=row.sequence,
-        previous=balances_from(row.previous),
-        current=balances_from(row.current),
-        source=_source_of(row),
-        causes=causes_from(row.causes),
-        observed_at=row.observed_at,
-        timestamp=row.timestamp,
     )
 
 

@@ -119,8 +119,33 @@ balances = Table(
     Column("causes", Text, nullable=False),
     Column("observed_at", UtcTimestamp, nullable=False),
     Column("timestamp", String),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("published", SmallInteger, nullable=False, server_default="0"),
+    Column("covered_topic_id", String),
+    Column("covered_topic", String),
+    Column("covered_partition", Integer),
+    Column("covered_offset", BigInteger),
+    Column("untold", Text, nullable=False, server_default="[]"),
+    Column("stale_entry_type", String),
+    Column("stale_tries", Integer, nullable=False, server_default="0"),
+    Column("next_refresh_at", UtcTimestamp),
 )
-"""`previous`, `current` and `causes` are JSON as text; `timestamp` is PayWizard's, verbatim."""
+"""`previous`, `current`, `causes` and `untold` are JSON as text; `timestamp` is PayWizard's, verbatim.
+
+A card without an event has 0 for its sequence, and is `published`: there is nothing to publish.
+"""
+
+Index(
+    "balances_source",
+    balances.c.source_topic_id,
+    balances.c.source_partition,
+    balances.c.source_offset,
+    sqlite_where=UNPUBLISHED,
+    postgresql_where=UNPUBLISHED,
+)
+
+STALE: Final = text("stale_entry_type IS NOT NULL")
+Index("balances_stale", balances.c.next_refresh_at, sqlite_where=STALE, postgresql_where=STALE)
 
 ledger = Table(
     "ledger",

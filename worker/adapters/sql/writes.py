@@ -11,13 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from worker.adapters.sql.balances import record_balances
+from worker.adapters.sql.balances import lock_cards, mark_events, move_card
 from worker.adapters.sql.rows import changed_columns, entry_of, entry_row
 from worker.adapters.sql.session import Session
 from worker.adapters.sql.statements import Shape
 from worker.adapters.sql.timestamps import moment_from
-from worker.application.ports import LostRaceError, Mark, OriginalRefusedError
-from worker.domain.balances import CardBalances
+from worker.application.ports import (
+    AnyMark,
+    EventMark,
+    LostRaceError,
+    Mark,
+    OriginalRefusedError,
+)
+from worker.domain.card_state import CardState
 from worker.domain.entry import Entry, Published
 from worker.domain.moves import Change
 from worker.domain.outcomes import Reason
@@ -52,24 +58,25 @@ class Moving:
 
 @dataclass(slots=True, eq=False)
 class Marking:
-    """Note outcomes as published, unless that is noted; answers nothing."""
+    """Note outcomes and events as published, unless that is noted; answers nothing."""
 
-    marks: Sequence[Mark]
+    marks: Sequence[AnyMark]
 
 
 @dataclass(slots=True, eq=False)
-class Recording:
-    """Store a card's next balances; answers nothing."""
+class CardMoving:
+    """Store a card's next state if its version is still the card's; answers nothing."""
 
-    balances: CardBalances
+    state: CardState
+    due_seconds: float | None
 
     @property
     def key(self) -> Key:
-        card = self.balances.card
+        card = self.state.card
         return card.client_id, card.loyalty_channel, card.account_id
 
 
-Keyed = Claiming | Moving | Recording
+Keyed = Claiming | Moving | CardMoving
 Write = Keyed | Marking
 Answers = dict[Write, Any]
 """What became of each write: its answer, or the exception that its caller shall get."""
@@ -112,21 +119,21 @@ def moving(change: Change) -> Moving:
 
 
 def write_group(session: Session, group: Sequence[Write]) -> Answers:
-    """Write a group whose claims, moves and records are of different keys."""
+    """Write a group whose claims and moves are of different keys."""
     answers: Answers = {}
     ordered = sorted((write for write in group if not isinstance(write, Marking)), key=_key_of)
     moves = [write for write in ordered if isinstance(write, Moving)]
     markings = [write for write in group if isinstance(write, Marking)]
-    marks = [mark for write in markings for mark in write.marks]
+    all_marks = [mark for write in markings for mark in write.marks]
+    marks = [mark for mark in all_marks if isinstance(mark, Mark)]
     _claim(session, [write for write in ordered if isinstance(write, Claiming)], answers)
     _lock(session, moves, marks)
     _take(session, [write for write in moves if write.shape.takes], answers)
     _move(session, [write for write in moves if not write.shape.takes], answers)
     _mark(session, marks)
     answers.update(dict.fromkeys(markings))
-    for write in ordered:
-        if isinstance(write, Recording):
-            answers[write] = _record(session, write)
+    cards = [write for write in ordered if isinstance(write, CardMoving)]
+    _cards(session, cards, [mark for mark in all_marks if isinstance(mark, EventMark)], answers)
     return answers
 
 
@@ -200,12 +207,20 @@ def _mark(session: Session, marks: Sequence[Mark]) -> None:
             session.run(session.statements.mark, row | {"keys": json.dumps(keys)})
 
 
-def _record(session: Session, write: Recording) -> Exception | None:
-    if record_balances(session, write.balances):
-        return None
-    return LostRaceError(
-        f"another event with sequence {write.balances.sequence} may be recorded"
+def _cards(
+    session: Session,
+    moves: Sequence[CardMoving],
+    marks: Sequence[EventMark],
+    answers: Answers,
+) -> None:
+    lock_cards(
+        session, (*(write.state.card for write in moves), *(mark.card for mark in marks))
     )
+    mark_events(session, marks)
+    for write in moves:
+        moved = move_card(session, write.state, write.due_seconds)
+        lost = LostRaceError(f"version {write.state.version} is no longer the card's")
+        answers[write] = None if moved else lost
 
 
 def _moved(write: Moving, told: tuple[Any, ...]) -> Entry:

@@ -60,13 +60,21 @@ class Bench:
     async def call(self, name: str = "", seconds: float = 10.0) -> None:
         """Wait for a slot and hold it for a while."""
         async with self.slots.hold():
-            self.began.append((name, now() - self.start))
-            self.out += 1
-            self.out_max = max(self.out_max, self.out)
-            try:
-                await asyncio.sleep(seconds)
-            finally:
-                self.out -= 1
+            await self._out(name, seconds)
+
+    async def _out(self, name: str, seconds: float) -> None:
+        self.began.append((name, now() - self.start))
+        self.out += 1
+        self.out_max = max(self.out_max, self.out)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.out -= 1
+
+    async def look(self, seconds: float = 10.0) -> None:
+        """Make a call that can wait."""
+        async with self.slots.hold_spare():
+            await self._out("look", seconds)
 
     async def calls(self, count: int, seconds: float = 10.0) -> None:
         """Make calls at once, to their end."""
@@ -151,6 +159,34 @@ async def test_a_client_is_ready_exactly_when_a_slot_would_be_had_at_once() -> N
     assert {name for name, ready in said.items() if ready} == {
         *("idle", "idle again", "token good", "not too soon")
     }
+
+
+@on_virtual_time
+async def test_calls_that_can_wait_share_a_part_of_the_slots() -> None:
+    """Of sixteen slots two serve them, and the others are there for what cannot wait."""
+    bench = opened(concurrency_max=16)
+    looks = [asyncio.create_task(bench.look()) for _ in range(4)]
+    await asyncio.sleep(1)
+    await bench.calls(14, seconds=1.0)
+    assert [name for name, at in bench.began if at == 0.0] == ["look", "look"]
+    assert [at for name, at in bench.began if name != "look"] == [1.0] * 14
+    await asyncio.gather(*looks)
+    assert bench.out_max == 16
+
+
+@on_virtual_time
+async def test_a_busy_client_still_has_calls_that_can_wait() -> None:
+    """They let others go first for ten seconds, and stand in line after that."""
+    bench = opened(concurrency_max=1)
+    calls = [asyncio.create_task(bench.call("first", seconds=2.0))]
+    await asyncio.sleep(1)
+    looking = asyncio.create_task(bench.look(seconds=1.0))
+    for number in range(20):
+        calls.append(asyncio.create_task(bench.call(str(number), seconds=2.0)))
+        await asyncio.sleep(1)
+    await asyncio.gather(looking, *calls)
+    names = [name for name, _ in bench.began]
+    assert 8 < names.index("look") < 15, "behind who came in ten seconds, before who came later"
 
 
 @on_virtual_time

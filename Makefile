@@ -81,6 +81,6 @@ $(READY): pyproject.toml requirements-build.lock requirements-dev.lock
 	@echo "Setting up $(VENV) ..."
 	@test "$(MADE_FOR)" = "$(CURDIR)" || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-build.lock
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements-dev.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@echo '$(CURDIR)' > $@

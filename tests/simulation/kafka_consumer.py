@@ -190,7 +190,7 @@ class Consumer:
         if note is None or note.topic_id != topic_id(place.topic):
             return OffsetMap.begin(committed.offset)
         await self.around.check_note(note)
-        return OffsetMap.resume(committed.offset, note.offset_map)
+        return OffsetMap.resume(committed.offset, note.offset_map, note.since)
 
     async def _fetch(self) -> None:
         """Read on where there is something, and hand it over."""

@@ -15,6 +15,7 @@ SINGLE: Final = ("crash", "stall", "replaced", "request-lost", "answer-lost", "l
 PAIRS: Final = (("crash", "crash"), ("replaced", "stall"), ("stall", "crash"))
 PAIRED_SCENARIO: Final = "a payment"
 OPERATOR_SCENARIO: Final = "what an operator may do"
+SKIPPED_SCENARIO: Final = "work that follows what an operator skipped"
 
 
 def begin() -> None:
@@ -29,6 +30,7 @@ def sweeps() -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:
     for scenario in FIXED:
         yield scenario.name, SINGLE, ()
     yield OPERATOR_SCENARIO, ["skip", "restore", "adopt"], ()
+    yield SKIPPED_SCENARIO, ["skip"], ()
     for first, second in PAIRS:
         yield PAIRED_SCENARIO, [first], [second]
 

@@ -22,6 +22,7 @@ from worker.application.halting import Halt
 from worker.application.ports import LedgerForeignError, LedgerUnavailableError
 from worker.domain.commit_note import CommitNote, read_note
 from worker.domain.identity import Committed, Identity
+from worker.domain.offset_map import OffsetMap
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -136,9 +137,10 @@ class WorkerProcess:
             check_note=lambda note: self._ledger.verify([note]),
         )
 
-    def _note(self, ledger_id: str, topic_id: str, offset_map: str) -> str:
+    def _note(self, ledger_id: str, topic_id: str, offset_map: OffsetMap) -> str:
+        text, since = offset_map.text, offset_map.since
         counter = self._ledger.counter
-        return CommitNote(ledger_id, self.owner, counter, topic_id, offset_map).text()
+        return CommitNote(ledger_id, self.owner, counter, topic_id, text, since).text()
 
     def _code_of(self, *failed: "asyncio.Future[None]") -> int:
         """Say how the process ends; what has no exit code of its own is a fault of ours."""

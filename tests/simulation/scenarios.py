@@ -33,8 +33,8 @@ class Sending:
 class Scenario:
     """What is sent, to how many workers, and what happens by the clock whatever else does.
 
-    `operator_at` (an operator decides what the book knows), `rebalances` and `joins` (of one more
-    worker each) are seconds; `away` says from when until
+    `operator_at` (an operator decides what the book knows), `rebalances`, `joins` (of one more
+    worker each) and `crashes` (of the worker that was started last) are seconds; `away` says from when until
     when a service refuses connections, `unreadable` when no inquiry is answered; `skews` are how
     many seconds the workers' clocks are wrong.
     """
@@ -48,6 +48,7 @@ class Scenario:
     operator_at: Sequence[float] = ()
     rebalances: Sequence[float] = ()
     joins: Sequence[float] = ()
+    crashes: Sequence[float] = ()
     away: Mapping[str, Period] = field(default_factory=dict)
     unreadable: Period = (0.0, 0.0)
     skews: Sequence[float] = ()
@@ -289,6 +290,16 @@ FIXED: Final[Sequence[Scenario]] = (
             Sending(reload("R2"), 20.0),
         ],
         limits=Limits(orphan_after_seconds=15.0),
+    ),
+    Scenario(
+        name="work that follows what an operator skipped",
+        sendings=[
+            Sending(payment("P1")),
+            Sending(payment("P2"), 9.0),
+            Sending(payment("P3"), 16.5),
+        ],
+        limits=Limits(orphan_after_seconds=24.0),
+        crashes=[18.5],
     ),
     Scenario(
         name="clocks that are wrong",

@@ -182,6 +182,8 @@ class World:
             after(seconds, self._operator_decides)
         for seconds in scenario.rebalances:
             after(seconds, self.kafka.group.rebalance)
+        for seconds in scenario.crashes:
+            after(seconds, self._crash)
         after(LOOK_SECONDS, self._look)
         after(COPY_SECONDS, self._copy_ledger)
 
@@ -190,6 +192,9 @@ class World:
             self.kafka.skip(sending.topic, sending.partition)
         record = self.kafka.send(sending.topic, sending.partition, sending.value, b"key")
         self.sent.append(Sent(sending, record))
+
+    def _crash(self) -> None:
+        self.workers[-1].loop.kill()
 
     def _start(self, instance_id: str) -> None:
         self._started += 1

@@ -24,7 +24,7 @@ from worker.domain.commit_note import CommitNote
 from worker.domain.identity import Identity
 from worker.observability.health import Health
 from worker.observability.metrics import Metrics, new_registry
-from worker.observability.watchdog import Heartbeats
+from worker.observability.watchdog import Heartbeats, Watchdog
 from worker.settings import Settings, load_settings
 
 
@@ -38,6 +38,7 @@ class Surroundings:
     credentials: Credentials
     metrics: Metrics
     heartbeats: Heartbeats
+    watchdog: Watchdog
     health: Health
 
 

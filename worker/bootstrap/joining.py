@@ -2,18 +2,27 @@
 
 import asyncio
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker.adapters.kafka.admin import committed_notes, describe_topics, group_members
+from kafka import TopicPartition
+
+from worker.adapters.kafka.admin import describe_topics
 from worker.adapters.kafka.connection import (
     KafkaConnection,
     KafkaRefusedError,
     KafkaUnavailableError,
 )
+from worker.adapters.kafka.groups import committed_notes, group_members, settled_notes
 from worker.adapters.sql.ledger import SqlLedger
 from worker.adapters.sql.schema import LedgerSchemaError
-from worker.application.ports import LedgerForeignError, LedgerUnavailableError
+from worker.application.ports import (
+    LedgerForeignError,
+    LedgerIdentity,
+    LedgerUnavailableError,
+)
 from worker.bootstrap.assembly import output_topics, throwaway_metrics, topic_kinds
 from worker.bootstrap.exits import (
     EXIT_DEPENDENCY_MISSING,
@@ -32,18 +41,16 @@ class FoundInKafka:
 
     to: Affiliation
     committed: Committed
+    sources: tuple[TopicPartition, ...] = ()
+    """All partitions that the group reads."""
 
 
 def find_in_kafka(settings: Settings, connection: KafkaConnection) -> FoundInKafka:
     """See that all topics are there, and read the notes of the group. CannotGoOnError."""
     needed = {*topic_kinds(settings), *output_topics(settings).values()}
-    try:
+    with _sentences():
         found = describe_topics(connection, needed)
         committed = committed_notes(connection, settings.kafka_group_id)
-    except (KafkaUnavailableError, KafkaRefusedError) as error:
-        raise CannotGoOnError(EXIT_DEPENDENCY_MISSING, str(error)) from error
-    except FutureNoteError as error:
-        raise CannotGoOnError(EXIT_UNFIT, str(error)) from error
     missing = sorted(needed - found.keys())
     if missing:
         sentence = (
@@ -58,16 +65,38 @@ def find_in_kafka(settings: Settings, connection: KafkaConnection) -> FoundInKaf
             name: facts.partitions for name, facts in found.items() if name.startswith(internal)
         },
     )
-    return FoundInKafka(to, committed)
+    sources = tuple(
+        TopicPartition(name, number)
+        for name in topic_kinds(settings)
+        for number in range(found[name].partitions)
+    )
+    return FoundInKafka(to, committed, sources)
 
 
-async def bind(ledger: SqlLedger, found: FoundInKafka) -> Identity:
+async def bind(
+    ledger: LedgerIdentity, found: FoundInKafka, connection: KafkaConnection
+) -> Identity:
     """Tie the ledger to its group, or see that it is the group's own. CannotGoOnError."""
+    with _sentences():
+        try:
+            return await ledger.bind(found.to, found.committed)
+        except LedgerForeignError:
+            # The ledger may know of the group's first outcome, published by another worker
+            # after the notes were read: then there is a note once they are read again.
+            since = await asyncio.to_thread(
+                settled_notes, connection, found.to.group_id, found.sources
+            )
+            return await ledger.bind(found.to, [*found.committed, *since])
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Turn what Kafka and the ledger may answer at a start into CannotGoOnError."""
     try:
-        return await ledger.bind(found.to, found.committed)
-    except LedgerForeignError as error:
+        yield
+    except (LedgerSchemaError, LedgerForeignError, FutureNoteError) as error:
         raise CannotGoOnError(EXIT_UNFIT, str(error)) from error
-    except LedgerUnavailableError as error:
+    except (LedgerUnavailableError, KafkaUnavailableError, KafkaRefusedError) as error:
         raise CannotGoOnError(EXIT_DEPENDENCY_MISSING, str(error)) from error
 
 
@@ -89,7 +118,7 @@ def adopt(settings: Settings, since: datetime) -> None:
 
 
 async def _adopt(settings: Settings, found: FoundInKafka, since: datetime) -> None:
-    try:
+    with _sentences():
         ledger = await SqlLedger.open(
             settings.ledger_url.get_secret_value(),
             str(uuid.uuid4()),
@@ -100,7 +129,3 @@ async def _adopt(settings: Settings, found: FoundInKafka, since: datetime) -> No
             await ledger.adopt(found.to, found.committed, since)
         finally:
             await ledger.close()
-    except (LedgerSchemaError, LedgerForeignError) as error:
-        raise CannotGoOnError(EXIT_UNFIT, str(error)) from error
-    except LedgerUnavailableError as error:
-        raise CannotGoOnError(EXIT_DEPENDENCY_MISSING, str(error)) from error

@@ -34,6 +34,7 @@ from worker.bootstrap.assembly import (
     kafka_threads,
     topic_kinds,
 )
+from worker.bootstrap.ending import drain, end_calls, end_threads, winding_down
 from worker.bootstrap.exits import (
     EXIT_CLEAN,
     EXIT_DEPENDENCY_MISSING,
@@ -45,14 +46,14 @@ from worker.bootstrap.exits import (
 from worker.bootstrap.joining import bind, find_in_kafka
 from worker.domain.commit_note import CommitNote, FutureNoteError
 from worker.domain.identity import Identity
-from worker.domain.offset_map import BadMapError
+from worker.domain.offset_map import BadMapError, OffsetMap
 from worker.observability.health import Health
 from worker.observability.labels import Loop
 from worker.observability.logs import configure_logging, log_uncaught_errors
 from worker.observability.metrics import Metrics, new_registry
 from worker.observability.redaction import Redactor
 from worker.observability.server import serve
-from worker.observability.watchdog import Heartbeats, Watchdog
+from worker.observability.watchdog import FAREWELL_SECONDS, Heartbeats, Watchdog
 from worker.settings import Settings
 
 WATCHDOG_LIMITS: Final[Mapping[Loop, float]] = {
@@ -65,7 +66,6 @@ a Kafka transaction has 30 s; a consumer without a stable membership makes no pr
 WORK_BEAT_SECONDS: Final = 1.0
 LEDGER_CHECK_SECONDS: Final = 5.0
 WATCH_SECONDS: Final = 0.2
-CLOSE_SECONDS: Final = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -73,8 +73,7 @@ log = structlog.get_logger(__name__)
 def run(settings: Settings) -> int:
     """Run a worker until it is told to stop or cannot go on; return the exit code."""
     around, registry = _surroundings(settings)
-    watchdog = Watchdog(around.heartbeats)
-    watchdog.start()
+    around.watchdog.start()
     server = serve(settings.http_host, settings.http_port, around.health, registry)
     log.info("worker.starting", http_port=server.port, group=settings.kafka_group_id)
     try:
@@ -84,7 +83,7 @@ def run(settings: Settings) -> int:
         log.critical("worker.failed", why=str(error), exit_code=error.exit_code)
         code = error.exit_code
     finally:
-        watchdog.stop()
+        around.watchdog.stop()
         server.close()
     log.info("worker.stopped", exit_code=code)
     return code
@@ -128,6 +127,7 @@ def _surroundings(settings: Settings) -> tuple[Surroundings, CollectorRegistry]:
         credentials=credentials,
         metrics=metrics,
         heartbeats=heartbeats,
+        watchdog=Watchdog(heartbeats),
         health=health,
     ), registry
 
@@ -145,7 +145,7 @@ async def _work(around: Surroundings) -> None:
             _gateway(around) as gateway,
             _beside(_check_ledger(around, ledger)),
         ):
-            world = World(connection, ledger, gateway, await bind(ledger, found))
+            world = World(connection, ledger, gateway, await bind(ledger, found, connection))
             await _serve(around, world, stop)
 
 
@@ -173,8 +173,10 @@ async def _serve(around: Surroundings, world: World, stop: asyncio.Event) -> Non
     ledger, ledger_id = world.ledger, world.identity.ledger_id
     loop = asyncio.get_running_loop()
 
-    def note(topic_id: str, offset_map: str) -> str:
-        return CommitNote(ledger_id, around.owner, ledger.counter, topic_id, offset_map).text()
+    def note(topic_id: str, offset_map: OffsetMap) -> str:
+        text, since = offset_map.text, offset_map.since
+        counter = ledger.counter
+        return CommitNote(ledger_id, around.owner, counter, topic_id, text, since).text()
 
     def check_note(note: CommitNote) -> None:
         asyncio.run_coroutine_threadsafe(ledger.verify([note]), loop).result()
@@ -182,6 +184,9 @@ async def _serve(around: Surroundings, world: World, stop: asyncio.Event) -> Non
     bridge = Bridge(note)
     application = application_over(around, world.identity, ledger, world.gateway, bridge)
     bridge.dispatcher = dispatcher = application.dispatcher
+    calls_seconds = around.settings.paywizard_call_deadline_seconds
+    wind_down = winding_down(bridge, dispatcher, calls_seconds)
+    around.watchdog.wind_down_by(wind_down, calls_seconds + FAREWELL_SECONDS)
     consumer, producer = kafka_threads(around, world.connection, check_note, bridge)
     producer.start()
     consumer.start()
@@ -201,40 +206,16 @@ async def _serve(around: Surroundings, world: World, stop: asyncio.Event) -> Non
         await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         halt.halt()
         if bridge.failed.done() or dispatcher.failed.done():
-            # Nothing more is published, but open calls still reach the ledger: each one cut off
-            # would be an order in doubt.
-            bridge.close()
-            await dispatcher.drain(around.settings.paywizard_call_deadline_seconds)
+            await end_calls(bridge, dispatcher, calls_seconds)
         _raise_failure(bridge, dispatcher)
-        await _drain(around, dispatcher, consumer, bridge)
+        log.info("worker.draining")
+        consumer.stop_fetching()
+        await drain(bridge, dispatcher, around.settings.drain_timeout_seconds)
+        _raise_failure(bridge, dispatcher)
     finally:
         for task in (stopping, *beside):
             task.cancel()
-        await _end_threads(around, consumer, producer)
-
-
-async def _drain(
-    around: Surroundings, dispatcher: Dispatcher, consumer: ConsumerThread, bridge: Bridge
-) -> None:
-    """Finish what is open and commit it, within the drain timeout (P12)."""
-    log.info("worker.draining")
-    consumer.stop_fetching()
-    drained = asyncio.create_task(dispatcher.drain(around.settings.drain_timeout_seconds))
-    awaited: set[asyncio.Future[Any]] = {drained, bridge.failed}
-    await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
-    _raise_failure(bridge, dispatcher)
-
-
-async def _end_threads(
-    around: Surroundings, consumer: ConsumerThread, producer: ProducerThread
-) -> None:
-    """Publish what is handed over, then leave the group; never wait longer than to close."""
-    producer.stop()
-    await asyncio.to_thread(producer.join, CLOSE_SECONDS)
-    around.heartbeats.release("producer")
-    consumer.stop()
-    await asyncio.to_thread(consumer.join, CLOSE_SECONDS)
-    around.heartbeats.release("consumer")
+        await end_threads(consumer, producer, around.heartbeats)
 
 
 def _raise_failure(bridge: Bridge, dispatcher: Dispatcher) -> None:

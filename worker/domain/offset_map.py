@@ -31,18 +31,19 @@ class OffsetMap:
     _awaited: set[int] = field(default_factory=set)
     _top: int = 0
     """One above the highest complete offset, as far as the text tells of it."""
-    _known_from: int = 0
+    since: int = 0
+    """Of what lies below nothing is known: somebody else moved the offset past it."""
 
     @classmethod
     def begin(cls, offset: int) -> "OffsetMap":
         """Begin where somebody else put the offset: of what lies below nothing is known."""
-        return cls(offset, _known_from=offset)
+        return cls(offset, since=offset)
 
     @classmethod
-    def resume(cls, committed: int, text: str = "") -> "OffsetMap":
+    def resume(cls, committed: int, text: str = "", since: int = 0) -> "OffsetMap":
         """Begin where an earlier tenure ended; BadMapError for a text that is none."""
         incomplete, end = _read(committed, text)
-        return cls(end, set(incomplete), set(incomplete), end)
+        return cls(end, set(incomplete), set(incomplete), end, since)
 
     def deliver(self, offset: int) -> bool:
         """Note that a record was read; False if it is complete already and must be skipped.
@@ -73,12 +74,12 @@ class OffsetMap:
 
     def knows(self, offset: int) -> bool:
         """Whether a record at `offset` was either completed or is still to come."""
-        return offset >= self._known_from
+        return offset >= self.since
 
     def snapshot(self) -> "OffsetMap":
         """Return a copy that does not move on with this one."""
         incomplete, awaited = set(self._incomplete), set(self._awaited)
-        return OffsetMap(self._end, incomplete, awaited, self._top, self._known_from)
+        return OffsetMap(self._end, incomplete, awaited, self._top, self.since)
 
     @property
     def committed(self) -> int:
@@ -94,6 +95,11 @@ class OffsetMap:
         listed = sorted(offset for offset in self._incomplete if offset < self._top)
         steps = [after - before for before, after in itertools.pairwise(listed)]
         return SEPARATOR.join(_base36(number) for number in (self._top - committed, *steps))
+
+    @property
+    def read_to(self) -> int:
+        """One above the highest offset that was read, or that the text told of."""
+        return self._end
 
     @property
     def in_hand(self) -> int:

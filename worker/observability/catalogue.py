@@ -39,6 +39,7 @@ def _row(family: Family) -> str:
 def _label(label: str, labels: Mapping[str, tuple[str, ...]]) -> str:
     # The Python version is that of whoever generates the page.
     values = ("*version*",) if label == "python_version" else labels[label]
+    values = values or (f"*each {label} that is held*",)
     return f"{label} = {', '.join(values)}"
 
 

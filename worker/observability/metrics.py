@@ -325,6 +325,17 @@ class Metrics:
         self.kafka_paused_partitions = self._gauge(
             "kafka_paused_partitions", "Backpressure.", topic=topics, reason=("in_flight",)
         )
+        for_each = {"topic": topics, "partition": ()}
+        self.kafka_consumer_lag_records = self._gauge(
+            "kafka_consumer_lag_records",
+            "Records of a partition that are not complete, read or not.",
+            **for_each,
+        )
+        self.kafka_consumer_lag_seconds = self._gauge(
+            "kafka_consumer_lag_seconds",
+            "Age of the oldest record that was read and is not complete, 0 when there is none.",
+            **for_each,
+        )
         self.kafka_rebalances_total = self._counter(
             "kafka_rebalances_total",
             "Calls of the rebalance listener.",
@@ -348,6 +359,11 @@ class Metrics:
             "kafka_transaction_discards_total",
             "At which step a Kafka transaction was given up; at `commit` its outcome is unknown.",
             stage=("snapshot", "begin", "send", "offsets", "commit", "deadline"),
+        )
+        self.kafka_unknown_outcomes_total = self._counter(
+            "kafka_unknown_outcomes_total",
+            "Kafka commits of unknown outcome, by what the committed offsets said afterwards.",
+            found=("committed", "not_committed"),
         )
         self.kafka_transaction_duration_seconds = self._histogram(
             "kafka_transaction_duration_seconds",

@@ -94,27 +94,32 @@ class Heartbeats:
 class Watchdog:
     """A thread that looks at the heartbeats each second, and ends the process if one is overdue.
 
-    `wind_down` stops dispatching and returns when the open calls have reached the ledger: each one
-    cut off becomes an order in doubt. It runs only while asyncio still turns, in a thread of its
-    own, and has `farewell_seconds`; then the process ends in any case, by `end`.
+    The last log line has `farewell_seconds`; then the process ends in any case, by `end`.
     """
 
     def __init__(
         self,
         heartbeats: Heartbeats,
         *,
-        wind_down: Callable[[], None] | None = None,
         farewell_seconds: float = FAREWELL_SECONDS,
         interval_seconds: float = CHECK_INTERVAL_SECONDS,
         end: Callable[[int], object] = os._exit,
     ) -> None:
         self._heartbeats = heartbeats
-        self._wind_down = wind_down
+        self._wind_down: Callable[[], None] | None = None
         self._farewell_seconds = farewell_seconds
         self._interval_seconds = interval_seconds
         self._end = end
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def wind_down_by(self, wind_down: Callable[[], None], seconds: float) -> None:
+        """Give the process's open calls so many seconds before it ends: one cut off is in doubt.
+
+        `wind_down` stops dispatching and returns when the open calls have reached the ledger. It
+        runs only while asyncio still turns, in a thread of its own.
+        """
+        self._wind_down, self._farewell_seconds = wind_down, seconds
 
     def start(self) -> None:
         """Begin to watch."""

@@ -86,9 +86,11 @@ class WatchedBridge(Bridge):
         ]
 
 
-def note(topic_id: str, offset_map: str) -> str:
+def note(topic_id: str, offset_map: OffsetMap) -> str:
     """Write the metadata of a commit, as a worker with a ledger does."""
-    return CommitNote("ledger-id", "owner", 7, topic_id, offset_map).text()
+    return CommitNote(
+        "ledger-id", "owner", 7, topic_id, offset_map.text, offset_map.since
+    ).text()
 
 
 def echo(record: SourceRecord) -> Sequence[Output]:

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka import errors as kafka_errors
@@ -57,10 +57,19 @@ class Operator:
         )
         return place
 
-    def send(self, place: Place, values: Iterable[bytes], partition: int = 0) -> None:
+    def send(
+        self,
+        place: Place,
+        values: Iterable[bytes],
+        partition: int = 0,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
         """Send commands, and return once the broker has them."""
         sent = [
-            self._producer.send(place.commands, value, partition=partition) for value in values
+            self._producer.send(
+                place.commands, value, partition=partition, headers=list(headers)
+            )
+            for value in values
         ]
         for future in sent:
             future.get(timeout=30)

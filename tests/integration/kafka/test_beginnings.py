@@ -7,6 +7,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 
 from tests.integration.kafka.members import MakeMember, Place, until
 from tests.integration.kafka.operator import Operator
+from worker.adapters.kafka import consumer as consumer_module
 from worker.adapters.kafka.hardened import harden_consumer
 
 pytestmark = pytest.mark.integration
@@ -47,6 +48,16 @@ async def test_a_restart_begins_at_what_is_committed(
     after = member()
     await until(lambda: len(after.settled()) == 2)
     assert sorted(filter(None, after.application.values())) == [b"10", b"2"]
+
+
+async def test_work_begins_as_soon_as_the_group_is_joined(
+    operator: Operator, place: Place, member: MakeMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a member may wait for its group, it does not go on waiting once it is in it."""
+    monkeypatch.setattr(consumer_module, "JOINING_MS", 60_000)
+    operator.send(place, [b"0"])
+    worker = member()
+    await until(lambda: worker.settled() == [True])
 
 
 @pytest.mark.parametrize("committed", [0, 7], ids=["before-the-log", "after-the-log"])

@@ -16,6 +16,7 @@ from tests.integration.kafka.operator import Operator
 from worker.adapters.kafka import bridge as bridge_module
 from worker.adapters.kafka.consumer import TopicRecreatedError
 from worker.domain.commit_note import FutureNoteError
+from worker.domain.offset_map import OffsetMap
 
 pytestmark = pytest.mark.integration
 
@@ -105,7 +106,9 @@ async def test_a_topic_that_is_made_anew_under_a_running_worker_ends_it(
     assert len(operator.results(place)) == 10
 
 
-@pytest.mark.parametrize("metadata", ["reset by hand", note("of-old", "5.3")])
+@pytest.mark.parametrize(
+    "metadata", ["reset by hand", note("of-old", OffsetMap.resume(1, "5.3"))]
+)
 async def test_above_an_offset_with_foreign_metadata_nothing_is_known(
     operator: Operator, place: Place, member: MakeMember, metadata: str
 ) -> None:
@@ -123,7 +126,7 @@ async def test_a_note_of_a_newer_release_ends_the_worker(
 ) -> None:
     """It does nothing, and leaves what is committed as it is."""
     operator.send(place, COMMANDS)
-    operator.commit(place, {0: 1}, "2;whatever;it;may;say")
+    operator.commit(place, {0: 1}, "3;whatever;it;may;say")
     worker = member()
     assert isinstance(await worker.failure(), FutureNoteError)
     assert worker.application.received == []

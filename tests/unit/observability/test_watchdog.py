@@ -146,7 +146,8 @@ def test_open_calls_get_their_time_while_asyncio_turns(
 ) -> None:
     """Each call that is cut off becomes an order in doubt."""
     wound_down = threading.Event()
-    watchdog = Watchdog(heartbeats, wind_down=wound_down.set, end=exits.append)
+    watchdog = Watchdog(heartbeats, end=exits.append)
+    watchdog.wind_down_by(wound_down.set, 60.0)
     pass_seconds(91, stopwatch, watchdog, "consumer", "work")
     assert wound_down.is_set()
     assert exits == [70]
@@ -157,7 +158,8 @@ def test_nobody_winds_down_when_asyncio_itself_hangs(
 ) -> None:
     """It could only be waited for in vain."""
     wound_down = threading.Event()
-    watchdog = Watchdog(heartbeats, wind_down=wound_down.set, end=exits.append)
+    watchdog = Watchdog(heartbeats, end=exits.append)
+    watchdog.wind_down_by(wound_down.set, 60.0)
     pass_seconds(31, stopwatch, watchdog, "consumer", "producer")
     assert not wound_down.is_set()
     assert exits == [70]
@@ -172,12 +174,8 @@ def test_the_process_ends_even_if_the_last_line_cannot_be_written(
     def hang() -> None:
         never.wait()
 
-    watchdog = Watchdog(
-        heartbeats,
-        wind_down=hang,
-        farewell_seconds=0.05,
-        end=exits.append,
-    )
+    watchdog = Watchdog(heartbeats, end=exits.append)
+    watchdog.wind_down_by(hang, 0.05)
     pass_seconds(91, stopwatch, watchdog, "consumer", "work")
     assert exits == [70]
     never.set()

@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from kafka import KafkaAdminClient
-from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource
 from kafka.errors import (
     NoError,
@@ -15,7 +14,6 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
     for_code,
 )
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from worker.adapters.kafka.connection import (
     KafkaConnection,
@@ -25,7 +23,6 @@ from worker.adapters.kafka.connection import (
     refusals,
 )
 from worker.application.ports import OutputTopic
-from worker.domain.commit_note import CommitNote, read_note
 
 CLIENT_ID: Final = "paywizard-worker-admin"
 RESOLUTION_TOPIC: Final = "commands.resolution"
@@ -59,15 +56,6 @@ COMMON_POLICY: Final = MappingProxyType(
         "unclean.leader.election.enable": "false",
     }
 )
-
-
-COORDINATOR_ON_ITS_WAY: Final = (
-    kafka_errors.CoordinatorNotAvailableError,
-    kafka_errors.CoordinatorLoadInProgressError,
-    kafka_errors.NotCoordinatorError,
-)
-COORDINATOR_WAIT_SECONDS: Final = 0.2
-COORDINATOR_SECONDS_MAX: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +128,7 @@ def create_topics(connection: KafkaConnection, plans: Collection[TopicPlan]) -> 
 
     Topics that exist stay as they are. KafkaUnavailableError; KafkaRefusedError.
     """
-    with _admin(connection) as admin, refusals("creating topics"):
+    with admin_client(connection) as admin, refusals("creating topics"):
         answer = admin.create_topics(
             {
                 plan.name: {
@@ -172,7 +160,7 @@ def describe_topics(
 
     KafkaUnavailableError; KafkaRefusedError.
     """
-    with _admin(connection) as admin, refusals("describing topics"):
+    with admin_client(connection) as admin, refusals("describing topics"):
         found = {
             topic["name"]: topic
             for topic in admin.describe_topics(sorted(names))
@@ -188,29 +176,6 @@ def describe_topics(
         )
         for name, topic in found.items()
     }
-
-
-def committed_notes(connection: KafkaConnection, group_id: str) -> list[CommitNote | None]:
-    """Return the note of each partition of the group with a committed offset; None: not ours.
-
-    FutureNoteError; KafkaUnavailableError; KafkaRefusedError.
-    """
-    # A cluster that never had a group makes the topic of their offsets at the first question.
-    until_coordinated = Retrying(
-        retry=retry_if_exception_type(COORDINATOR_ON_ITS_WAY),
-        wait=wait_fixed(COORDINATOR_WAIT_SECONDS),
-        stop=stop_after_delay(COORDINATOR_SECONDS_MAX),
-        reraise=True,
-    )
-    with _admin(connection) as admin, refusals("reading committed offsets"):
-        found = until_coordinated(admin.list_group_offsets, group_id).get(group_id, {})
-    return [read_note(each.metadata) for each in found.values() if each.offset >= 0]
-
-
-def group_members(connection: KafkaConnection, group_id: str) -> int:
-    """Count the members of a consumer group; KafkaUnavailableError; KafkaRefusedError."""
-    with _admin(connection) as admin, refusals("describing the group"):
-        return len(admin.describe_groups([group_id])[group_id]["members"])
 
 
 def _exists(name: str, error_code: int) -> bool:
@@ -240,7 +205,8 @@ def _normal(value: str) -> frozenset[str]:
 
 
 @contextmanager
-def _admin(connection: KafkaConnection) -> Iterator[KafkaAdminClient]:
+def admin_client(connection: KafkaConnection) -> Iterator[KafkaAdminClient]:
+    """Connect, and close in the end; KafkaUnavailableError."""
     options = connection_options(connection, CLIENT_ID)
     admin = connect(connection, lambda: KafkaAdminClient(**options))
     try:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -64,6 +65,18 @@ class Progress:
     offset_map: OffsetMap
     unproven: set[int] = field(default_factory=set)
     """Complete in the map, but their Kafka transaction is still under way."""
+    timestamps: dict[int, datetime] = field(default_factory=dict)
+    """Of the records in hand, by offset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much of a partition is not complete, as far as it was read."""
+
+    read_to: int
+    incomplete: int
+    oldest: datetime | None
+    """The timestamp of the oldest record in hand."""
 
 
 class Dispatching(Protocol):
@@ -88,12 +101,12 @@ class Bridge:
     """Shared by the consumer thread, the producer thread and the event loop; thread-safe.
 
     To the application it is the Publisher; `dispatcher` gets what comes from Kafka, in the loop.
-    `note` writes the metadata of a commit: given the topic id and the text of the offset map.
+    `note` writes the metadata of a commit, given the topic id and the offset map.
     """
 
     dispatcher: Dispatching
 
-    def __init__(self, note: Callable[[str, str], str]) -> None:
+    def __init__(self, note: Callable[[str, OffsetMap], str]) -> None:
         self._loop = asyncio.get_running_loop()
         self._note = note
         self._lock = threading.Lock()
@@ -102,6 +115,8 @@ class Bridge:
         self._progress: dict[TopicPartition, Progress] = {}
         self._topic_ids: dict[str, str] = {}
         self._crowded: set[TopicPartition] = set()
+        self._doubted: dict[TopicPartition, OffsetAndMetadata] = {}
+        """What the last commit of unknown outcome would have committed."""
         self._tenures_allowed = True
         self._closed = False
         self.completions: queue.SimpleQueue[Completion] = queue.SimpleQueue()
@@ -153,6 +168,22 @@ class Bridge:
         """Let tenures begin again: what is committed is settled and can be read (rule 4)."""
         self._tenures_allowed = True
 
+    def doubt(self, points: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        """Remember what a Kafka transaction of unknown outcome would have committed."""
+        with self._lock:
+            self._doubted = dict(points)
+
+    def settle_doubt(
+        self, partition: TopicPartition, found: OffsetAndMetadata | None
+    ) -> bool | None:
+        """Say whether that was committed, once, by what is found of the first of its partitions."""
+        with self._lock:
+            expected = self._doubted.get(partition)
+            if expected is None:
+                return None
+            self._doubted = {}
+        return found is not None and found[:2] == expected[:2]
+
     @property
     def tenures_allowed(self) -> bool:
         """Whether what is committed is known, so that partitions may go on from there."""
@@ -183,8 +214,10 @@ class Bridge:
         with self._lock:
             if not self._membership.holds(partition, records[-1].tenure):
                 return None
-            read = self._progress[partition].offset_map
+            progress = self._progress[partition]
+            read = progress.offset_map
             wanted = [record for record in records if read.deliver(record.source.offset)]
+            progress.timestamps.update((each.source.offset, each.timestamp) for each in wanted)
             if wanted:
                 self._call(self.dispatcher.receive, wanted)
             return read.next_wanted(records[-1].source.offset + 1)
@@ -205,6 +238,18 @@ class Bridge:
                 or partition in self._crowded
             }
 
+    def backlogs(self) -> dict[TopicPartition, Backlog]:
+        """Say how much of each held partition is not complete."""
+        with self._lock:
+            return {
+                partition: Backlog(
+                    progress.offset_map.read_to,
+                    len(progress.offset_map.incomplete),
+                    min(progress.timestamps.values(), default=None),
+                )
+                for partition, progress in self._progress.items()
+            }
+
     def take(
         self, completions: Sequence[Completion]
     ) -> tuple[list[Completion], dict[TopicPartition, OffsetAndMetadata]]:
@@ -220,6 +265,7 @@ class Bridge:
                 progress = self._progress[partition_of(record)]
                 progress.offset_map.complete(record.source.offset)
                 progress.unproven.add(record.source.offset)
+                progress.timestamps.pop(record.source.offset, None)
             points = {
                 partition: self._point(partition) for partition in map(partition_of, records)
             }
@@ -227,7 +273,7 @@ class Bridge:
 
     def _point(self, partition: TopicPartition) -> OffsetAndMetadata:
         progress = self._progress[partition]
-        text = self._note(progress.topic_id, progress.offset_map.text)
+        text = self._note(progress.topic_id, progress.offset_map)
         near = len(text) > NOTE_CHARACTERS_MAX
         (self._crowded.add if near else self._crowded.discard)(partition)
         return OffsetAndMetadata(progress.offset_map.committed, text, -1)

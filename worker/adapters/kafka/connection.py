@@ -12,6 +12,8 @@ from kafka import errors as kafka_errors
 from kafka.record import util as record_util
 from typing_extensions import override
 
+from worker.adapters.kafka.sockets import close_what_never_connected
+
 BOOTSTRAP_TIMEOUT_SECONDS: Final = 20.0
 REQUEST_TIMEOUT_SECONDS: Final = 15.0
 CLOSE_MARGIN_SECONDS: Final = 5.0
@@ -81,6 +83,7 @@ def connect(
     Constructors block without bound in a TLS handshake and leave threads behind when they fail
     (N1, N2): so they run on a thread of their own, and whoever gets the error should end.
     """
+    close_what_never_connected()
     built: list[ClientT] = []
     failed: list[Exception] = []
 

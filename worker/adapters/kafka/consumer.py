@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -16,10 +15,13 @@ from worker.adapters.kafka.bridge import Bridge
 from worker.adapters.kafka.hardened import (
     heard_from_group,
     instance_id_taken,
+    join,
     stable,
     topic_id_of,
 )
+from worker.adapters.kafka.lag import Lag
 from worker.adapters.kafka.producer import FencedError
+from worker.adapters.kafka.timestamps import moment_of
 from worker.application.ports import LedgerUnavailableError, RecordKind, SourceRecord
 from worker.domain.commit_note import CommitNote, read_note
 from worker.domain.entry import Source
@@ -27,17 +29,15 @@ from worker.domain.offset_map import OffsetMap
 from worker.observability.metrics import Metrics
 from worker.observability.watchdog import Heartbeats
 
-JOINING_POLL_MS: Final = 1000
-"""While the group forms a join that ends between two polls is thrown away (C2)."""
-STABLE_POLL_MS: Final = 200
+JOINING_MS: Final = 1000
+"""A join that ends between two waits for it is thrown away (C2): so they are long."""
+POLL_MS: Final = 200
 COMMITTED_TIMEOUT_MS: Final = 3_000
 """How long one partition whose offset cannot be read yet may keep the others from a poll."""
 CLOSE_TIMEOUT_MS: Final = 5_000
 AWAY_SECONDS: Final = 0.2
 AWAY: Final = (kafka_errors.KafkaConnectionError, kafka_errors.RequestTimedOutError)
 """What says only that no broker can be reached."""
-TIMESTAMP_MS_MAX: Final = 4_102_444_800_000
-"""The year 2100. A producer may write any number: beyond is no date to calculate with."""
 
 log = structlog.get_logger(__name__)
 
@@ -104,6 +104,7 @@ class ConsumerThread(threading.Thread):
         self._check_note = check_note
         self._bridge, self._metrics, self._heartbeats = bridge, metrics, heartbeats
         self._listener = Listener(bridge, metrics)
+        self._lag = Lag(bridge, metrics, topics.prefix)
         self._stopping = threading.Event()
         self._fetching = True
         self._slow: set[TopicPartition] = set()
@@ -145,7 +146,9 @@ class ConsumerThread(threading.Thread):
     def _poll_once(self, consumer: KafkaConsumer) -> None:
         joined = stable(self._bridge.membership.group)
         try:
-            polled = consumer.poll(timeout_ms=STABLE_POLL_MS if joined else JOINING_POLL_MS)
+            if not joined:
+                join(consumer, JOINING_MS)
+            polled = consumer.poll(timeout_ms=POLL_MS if joined else 0)
         except AWAY:
             self.is_member = False
             # Raised now and then instead of an empty poll, by the look for the coordinator. It
@@ -163,6 +166,7 @@ class ConsumerThread(threading.Thread):
         if waiting and self._bridge.tenures_allowed:
             waiting -= self._begin(consumer, waiting)
         self._pause_and_resume(consumer)
+        self._lag.refresh(consumer)
         self.is_member = stable(group) and heard_from_group(consumer)
         if stable(group) and not waiting:
             # Polls without a stable membership are no progress: such a member may be stuck (C9).
@@ -223,6 +227,7 @@ class ConsumerThread(threading.Thread):
             consumer.committed(partition, timeout_ms=COMMITTED_TIMEOUT_MS)
             self._slow.discard(partition)
         found = consumer.committed(partition, metadata=True, timeout_ms=COMMITTED_TIMEOUT_MS)
+        self._count_outcome(self._bridge.settle_doubt(partition, found))
         if found is None:
             first = consumer.beginning_offsets([partition], timeout_ms=COMMITTED_TIMEOUT_MS)
             # What lies below is gone from the log, and nobody has ever completed it.
@@ -232,7 +237,12 @@ class ConsumerThread(threading.Thread):
             # An operator's tool, or another topic of the same name: nothing is known.
             return OffsetMap.begin(found.offset)
         self._check_note(note)
-        return OffsetMap.resume(found.offset, note.offset_map)
+        return OffsetMap.resume(found.offset, note.offset_map, note.since)
+
+    def _count_outcome(self, committed: bool | None) -> None:
+        if committed is not None:
+            found = "committed" if committed else "not_committed"
+            self._metrics.kafka_unknown_outcomes_total.labels(found=found).inc()
 
     def _deliver(
         self,
@@ -261,9 +271,7 @@ class ConsumerThread(threading.Thread):
             key=record.key,
             value=record.value,
             headers=tuple((name, value or b"") for name, value in record.headers),
-            timestamp=datetime.fromtimestamp(
-                min(max(0, record.timestamp), TIMESTAMP_MS_MAX) / 1000, UTC
-            ),
+            timestamp=moment_of(record.timestamp),
         )
 
     def _pause_and_resume(self, consumer: KafkaConsumer) -> None:

@@ -12,9 +12,10 @@ from kafka import ConsumerGroupMetadata, KafkaConsumer, KafkaProducer, TopicPart
 from kafka import errors as kafka_errors
 from kafka.structs import MemberState, OffsetAndMetadata
 
+from worker.adapters.kafka.header_names import read_any_header_name
 from worker.adapters.system_clock import monotonic_seconds
 
-Stage = Literal["snapshot", "begin", "send", "offsets", "commit"]
+Stage = Literal["snapshot", "begin", "send", "deadline", "offsets", "commit"]
 SENDER_JOIN_SECONDS: Final = 5.0
 FENCES: Final = (
     kafka_errors.ProducerFencedError,
@@ -26,7 +27,8 @@ FENCES: Final = (
 class DiscardedError(Exception):
     """The Kafka transaction is not proven: throw the producer away and rewind to what is committed.
 
-    `stage` "commit" means that its outcome is unknown (T5), never that it was aborted.
+    `stage` "commit" means that its outcome is unknown (T5), never that it was aborted;
+    "deadline" that the records were not acknowledged in time.
     """
 
     def __init__(self, stage: Stage, reason: str) -> None:
@@ -54,7 +56,12 @@ def harden(producer: KafkaProducer) -> KafkaProducer:
 
 
 def harden_consumer(consumer: KafkaConsumer) -> KafkaConsumer:
-    """Close C9 and free what was fetched of a partition before it was paused, on a new consumer."""
+    """Make a new consumer safe.
+
+    Closes C9, frees what was fetched of a partition before it was paused, and lets a header have
+    any name.
+    """
+    read_any_header_name()
     coordinator = consumer._coordinator
     need_rejoin = coordinator.need_rejoin
     # C9: a rejoin whose result nobody read must be read by the next poll.
@@ -72,6 +79,14 @@ def harden_consumer(consumer: KafkaConsumer) -> KafkaConsumer:
 
     fetcher.fetched_records = with_parked_records
     return consumer
+
+
+def join(consumer: KafkaConsumer, timeout_ms: int) -> None:
+    """Take part in a rebalance for at most so long, and return as soon as it is over.
+
+    A poll does that too, but goes on to its time limit: what is gained stands still at first.
+    """
+    consumer._coordinator.poll(timeout_ms=timeout_ms)
 
 
 def instance_id_taken(consumer: KafkaConsumer) -> bool:
@@ -157,7 +172,8 @@ def run_transaction(
     except DiscardedError:
         raise
     except Exception as error:
-        raise DiscardedError(stage, type(error).__name__) from error
+        late = stage == "send" and monotonic_seconds() >= end
+        raise DiscardedError("deadline" if late else stage, type(error).__name__) from error
 
 
 def _check_types(offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:

@@ -98,7 +98,10 @@ class ProducerThread(threading.Thread):
                 self._metrics.kafka_producer_inits_total.labels(result="timeout").inc()
                 continue
             except Exception as error:
-                if fenced(error, producer):
+                taken = fenced(error, producer)
+                result = "fenced" if taken else "error"
+                self._metrics.kafka_producer_inits_total.labels(result=result).inc()
+                if taken:
                     raise FencedError from error
                 raise
             self._metrics.kafka_producer_inits_total.labels(result="ok").inc()
@@ -152,6 +155,8 @@ class ProducerThread(threading.Thread):
         except DiscardedError as error:
             self._observe("discarded", began, held)
             self._metrics.kafka_transaction_discards_total.labels(stage=error.stage).inc()
+            if error.stage == "commit":
+                self._bridge.doubt(offsets)
             self._start_over(held, error)
             return
         finally:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Final
 
@@ -17,6 +17,7 @@ from worker.adapters.kafka.connection import (
     connection_options,
     refusals,
 )
+from worker.adapters.kafka.timestamps import moment_of
 
 CLIENT_ID: Final = "paywizard-worker-tools"
 IN_FLIGHT_RECORDS_MAX: Final = 500
@@ -126,7 +127,7 @@ def tail(
                 consumer.seek(partition, start)
             while follow or any(consumer.position(each) < ends[each] for each in partitions):
                 for polled in consumer.poll(POLL_MS).values():
-                    yield from map(_seen, polled)
+                    yield from map(seen, polled)
     finally:
         consumer.close()
 
@@ -143,12 +144,13 @@ def _assign(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:
     return partitions
 
 
-def _seen(record: ConsumerRecord) -> Seen:
+def seen(record: ConsumerRecord) -> Seen:
+    """Take from a record what a tool shows."""
     return Seen(
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
-        timestamp=datetime.fromtimestamp(max(0, record.timestamp) / 1000, UTC),
+        timestamp=moment_of(record.timestamp),
         key=record.key,
         value=record.value,
     )

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kafka import TopicPartition
+from prometheus_client import CollectorRegistry
 from typing_extensions import override
 
-from tests.instruments import unwatched_metrics
 from tests.unit.adapters.kafka.records import P0, P1, TOPIC, Listening, listening, note, until
 from tests.unit.adapters.kafka.scripted_consumer import ScriptedConsumer, kafka_record
 from worker.adapters.kafka.bridge import Bridge
@@ -15,6 +15,7 @@ from worker.adapters.system_clock import SystemClock, monotonic_seconds
 from worker.application.ports import RecordKind
 from worker.domain.commit_note import CommitNote
 from worker.observability.labels import Loop
+from worker.observability.metrics import Metrics
 from worker.observability.watchdog import Heartbeats
 
 
@@ -41,7 +42,10 @@ class Consuming:
         self.checked: list[CommitNote] = []
         """The notes that the ledger was asked about."""
         self.refusal: Exception | None = None
-        metrics = unwatched_metrics()
+        self.registry = CollectorRegistry()
+        metrics = Metrics(
+            self.registry, clients=(), topics=("commands",), version="0", revision="0"
+        )
         self.heartbeats = CountedHeartbeats(
             {"consumer": 60.0},
             monotonic=monotonic_seconds,
@@ -77,6 +81,10 @@ class Consuming:
             for each in self.application.records
             if each.source.partition == partition.partition
         ]
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        """Return what a metric of Kafka says."""
+        return self.registry.get_sample_value(f"paywizard_worker_kafka_{name}", labels)
 
     async def some_polls(self, count: int = 5) -> None:
         """Let the thread poll a few times."""

@@ -36,9 +36,14 @@ def record(offset: int, tenure: int, partition: TopicPartition = P0) -> SourceRe
     )
 
 
-def note(topic_id: str, offset_map: str) -> str:
+def written(offset_map: str, topic_id: str = TOPIC_ID, since: int = 0) -> str:
     """Write the metadata of a commit, as a worker with a ledger does."""
-    return CommitNote("ledger-id", "owner", 7, topic_id, offset_map).text()
+    return CommitNote("ledger-id", "owner", 7, topic_id, offset_map, since).text()
+
+
+def note(topic_id: str, offset_map: OffsetMap) -> str:
+    """The same, as the bridge asks for it."""
+    return written(offset_map.text, topic_id, offset_map.since)
 
 
 def hold(bridge: Bridge, partition: TopicPartition, committed: int = 0, text: str = "") -> int:

@@ -64,6 +64,7 @@ class ScriptedConsumer:
         self.unheard = False
         """No heartbeat was answered within the session timeout."""
         self._coordinator = SimpleNamespace(
+            poll=lambda timeout_ms: True,
             stable=lambda: True,
             rejoining=False,
             _heartbeat_enabled=True,
@@ -132,6 +133,12 @@ class ScriptedConsumer:
     ) -> dict[TopicPartition, int]:
         """Read the first offset of partitions."""
         return {each: self.log[each][0].offset for each in partitions}
+
+    def end_offsets(
+        self, partitions: list[TopicPartition], timeout_ms: int
+    ) -> dict[TopicPartition, int]:
+        """Read one above the last offset of partitions."""
+        return {each: self.log[each][-1].offset + 1 for each in partitions}
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Go to an offset."""

@@ -73,6 +73,14 @@ def test_an_error_at_any_step_discards_the_kafka_transaction_and_names_it(
     assert (log.records, log.offsets) == ([], {})
 
 
+def test_records_that_are_not_acknowledged_in_time_are_told_apart() -> None:
+    """An operator sees that Kafka is slow, not that it refuses."""
+    log = Log(on={"ack": raising(kafka_errors.KafkaTimeoutError())})
+    with pytest.raises(DiscardedError) as caught:
+        run_transaction(log.make_producer(), [RECORD], OFFSETS, lambda: STABLE, 0.0)
+    assert caught.value.stage == "deadline"
+
+
 def test_no_offset_is_sent_before_every_record_is_acknowledged() -> None:
     """T1: a record that fails later must not find its offset committed."""
     log = Log(on={"ack": raising(kafka_errors.NotEnoughReplicasError())})

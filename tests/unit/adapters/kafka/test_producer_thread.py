@@ -292,6 +292,7 @@ async def test_a_producer_that_is_fenced_at_once_says_so() -> None:
     worker = Publishing(init=raising(kafka_errors.ProducerFencedError()))
     with worker.running(), pytest.raises(FencedError):
         await failure_of(worker.bridge)
+    assert worker.count("producer_inits", result="fenced") == 1
 
 
 async def test_initialisation_goes_on_with_the_same_producer_after_a_timeout() -> None:
@@ -311,6 +312,7 @@ async def test_a_producer_that_cannot_be_initialised_ends_the_thread(error: Exce
     with worker.running(), pytest.raises(type(error)):
         await failure_of(worker.bridge)
     assert not worker.thread.ready.is_set()
+    assert worker.count("producer_inits", result="error") == 1
 
 
 async def test_nothing_waits_for_a_thread_that_has_failed() -> None:
@@ -359,4 +361,5 @@ async def test_counts_tell_committed_from_discarded() -> None:
     assert worker.count("transactions", result="committed") == 1
     assert worker.count("transactions", result="discarded") == 1
     assert worker.count("transaction_discards", stage="commit") == 1
+    assert worker.bridge.settle_doubt(P0, None) is False
     assert worker.count("producer_inits", result="ok") == 2

@@ -19,11 +19,12 @@ from tests.unit.adapters.kafka.records import (
     note,
     record,
     until_told,
+    written,
 )
 from worker.adapters.kafka import bridge as bridge_module
 from worker.adapters.kafka.bridge import Bridge
 from worker.application.ports import Place
-from worker.domain.commit_note import CHARACTERS_MAX
+from worker.domain.commit_note import CHARACTERS_MAX, read_note
 from worker.domain.offset_map import OffsetMap
 
 # Progress ───────────────────────────────────────────────────────────────────────────────────
@@ -52,7 +53,7 @@ async def test_a_note_names_its_topic_by_id() -> None:
     tenure = hold(bridge, P0)
     bridge.deliver(P0, [record(0, tenure)])
     points = complete(bridge, record(0, tenure))
-    assert points == {P0: OffsetAndMetadata(1, note(TOPIC_ID, ""), -1)}
+    assert points == {P0: OffsetAndMetadata(1, written(""), -1)}
 
 
 async def test_what_an_earlier_tenure_completed_is_not_delivered_again() -> None:
@@ -106,7 +107,7 @@ async def test_a_partition_whose_note_gets_too_long_is_full_until_it_is_shorter(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The broker refuses metadata beyond its limit, and with them the whole Kafka transaction."""
-    monkeypatch.setattr(bridge_module, "NOTE_CHARACTERS_MAX", len(note(TOPIC_ID, "8.2")))
+    monkeypatch.setattr(bridge_module, "NOTE_CHARACTERS_MAX", len(written("8.2")))
     bridge = Bridge(note)
     listening(bridge)
     tenure = hold(bridge, P0)
@@ -229,3 +230,15 @@ async def test_a_record_below_an_offset_that_somebody_else_has_set_is_gone() -> 
     await until_told(bridge)
     assert [bridge.place_of(record(at, 1).source) for at in (9, 10)] == [Place.GONE, Place.OPEN]
     assert not application.completed_before(9)
+
+
+async def test_a_commit_note_says_from_where_on_our_own_progress_holds() -> None:
+    """The next tenure must not take what was passed over for complete."""
+    bridge = Bridge(note)
+    listening(bridge)
+    bridge.begin_tenure(P0, TOPIC_ID, OffsetMap.begin(10))
+    first = record(10, bridge.membership.tenures[P0])
+    bridge.deliver(P0, [first])
+    found = read_note(complete(bridge, first)[P0].metadata)
+    assert found is not None
+    assert found.since == 10

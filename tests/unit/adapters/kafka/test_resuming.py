@@ -12,9 +12,9 @@ from tests.unit.adapters.kafka.records import (
     TOPIC,
     TOPIC_ID,
     failure_of,
-    note,
     record,
     until,
+    written,
 )
 from tests.unit.adapters.kafka.scripted_consumer import kafka_record
 from worker.adapters.kafka.consumer import TopicRecreatedError
@@ -38,7 +38,7 @@ def resuming(metadata: str) -> Consuming:
 
 async def test_what_the_map_tells_to_be_complete_is_skipped_and_the_rest_delivered() -> None:
     """P2 and P3: after a restart or a rebalance nothing is done twice, and nothing is left out."""
-    worker = resuming(note(TOPIC_ID, MAP_10_13))
+    worker = resuming(written(MAP_10_13))
     with worker.running():
         await until(lambda: 16 in worker.offsets())
     assert worker.offsets() == [10, 13, 15, 16]
@@ -46,7 +46,7 @@ async def test_what_the_map_tells_to_be_complete_is_skipped_and_the_rest_deliver
 
 async def test_complete_runs_are_not_even_read() -> None:
     """A start seeks from one incomplete offset to the next."""
-    worker = resuming(note(TOPIC_ID, MAP_10_13))
+    worker = resuming(written(MAP_10_13))
     worker.consumer.records_per_poll = 1
     with worker.running():
         await until(lambda: 16 in worker.offsets())
@@ -55,7 +55,7 @@ async def test_complete_runs_are_not_even_read() -> None:
 
 async def test_what_the_map_awaits_may_be_gone_from_the_log() -> None:
     """Compaction and retention: the partition goes on all the same, and commits past it."""
-    worker = resuming(note(TOPIC_ID, MAP_10_13))
+    worker = resuming(written(MAP_10_13))
     del worker.consumer.log[P0][3]
     with worker.running():
         await until(lambda: 16 in worker.offsets())
@@ -73,7 +73,7 @@ async def test_after_an_unproven_commit_the_map_is_read_anew() -> None:
     with worker.running():
         await until(lambda: len(worker.offsets()) == 7)
         worker.bridge.end_all_tenures()
-        worker.consumer.metadata[P0] = note(TOPIC_ID, MAP_10_13)
+        worker.consumer.metadata[P0] = written(MAP_10_13)
         worker.bridge.allow_tenures()
         await until(lambda: worker.offsets().count(16) == 2)
     assert worker.offsets()[7:] == [10, 13, 15, 16]
@@ -108,9 +108,19 @@ async def test_what_was_gone_before_anything_was_committed_is_not_complete() -> 
         assert worker.bridge.place_of(record(9, 1).source) is Place.GONE
 
 
+async def test_what_was_passed_over_stays_unknown_to_the_tenures_that_follow() -> None:
+    """P3: the offsets were moved past outcomes that were never published; a note of ours hides none."""
+    worker = resuming(written(MAP_10_13, since=8))
+    with worker.running():
+        await until(lambda: 16 in worker.offsets())
+        places = [worker.bridge.place_of(record(at, 1).source) for at in (7, 8)]
+    assert places == [Place.GONE, Place.COMPLETE]
+    assert [worker.application.completed_before(at) for at in (7, 8)] == [False, True]
+
+
 async def test_the_map_of_another_topic_is_foreign() -> None:
     """The topic was made anew: its records have the same offsets, and none of them is done."""
-    worker = resuming(note("of-old", MAP_10_13))
+    worker = resuming(written(MAP_10_13, "of-old"))
     with worker.running():
         await until(lambda: 16 in worker.offsets())
     assert worker.offsets() == list(range(10, 17))
@@ -122,22 +132,22 @@ async def test_the_map_of_another_topic_is_foreign() -> None:
 
 async def test_the_ledger_is_asked_about_each_note() -> None:
     """P9: also about one that another worker wrote while this one ran."""
-    written = note(TOPIC_ID, MAP_10_13)
-    worker = resuming(written)
+    metadata = written(MAP_10_13)
+    worker = resuming(metadata)
     worker.consumer.offsets[P1] = 12
-    worker.consumer.metadata[P1] = written.replace("owner", "another")
+    worker.consumer.metadata[P1] = metadata.replace("owner", "another")
     with worker.running():
         await until(lambda: worker.holds(P0))
         worker.during_a_poll(P1)
         await until(lambda: worker.holds(P0, P1))
-    first = read_note(written)
+    first = read_note(metadata)
     assert first is not None
     assert worker.checked == [first, replace(first, owner="another")]
 
 
 async def test_a_note_that_the_ledger_refuses_ends_the_worker() -> None:
     """P9: a ledger that lost commits would let executed commands execute again."""
-    worker = resuming(note(TOPIC_ID, MAP_10_13))
+    worker = resuming(written(MAP_10_13))
     worker.refusal = LedgerForeignError("Another ledger.")
     with worker.running():
         with pytest.raises(LedgerForeignError):
@@ -149,7 +159,7 @@ async def test_a_note_that_the_ledger_refuses_ends_the_worker() -> None:
 
 async def test_a_ledger_that_cannot_be_asked_just_now_is_waited_for() -> None:
     """P8: nothing of the partition is done before, and the others go on."""
-    worker = resuming(note(TOPIC_ID, MAP_10_13))
+    worker = resuming(written(MAP_10_13))
     worker.refusal = LedgerUnavailableError()
     with worker.running():
         await until(lambda: len(worker.checked) > 1)
@@ -163,7 +173,7 @@ async def test_a_ledger_that_cannot_be_asked_just_now_is_waited_for() -> None:
 
 async def test_a_note_of_a_newer_release_ends_the_worker() -> None:
     """It may well say what is complete: to ignore it would be to do that again."""
-    worker = resuming("2;whatever;it;may;say")
+    worker = resuming("3;whatever;it;may;say")
     with worker.running(), pytest.raises(FutureNoteError, match="newer release"):
         await failure_of(worker.bridge)
     assert worker.application.heard == []
@@ -171,7 +181,7 @@ async def test_a_note_of_a_newer_release_ends_the_worker() -> None:
 
 async def test_a_broken_map_in_a_note_of_ours_ends_the_worker() -> None:
     """It is neither foreign nor to be guessed at."""
-    worker = resuming(note(TOPIC_ID, "5.9"))
+    worker = resuming(written("5.9"))
     with worker.running(), pytest.raises(BadMapError):
         await failure_of(worker.bridge)
     assert worker.application.heard == []

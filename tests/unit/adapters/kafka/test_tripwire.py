@@ -1,6 +1,7 @@
 """What the hardening leans on in kafka-python 3.0.12: a failure after an upgrade means to read that section again."""
 
 import inspect
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,9 +16,11 @@ from kafka.coordinator.base import BaseCoordinator
 from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.coordinator.heartbeat import Heartbeat
 from kafka.net.compat import KafkaNetClient
+from kafka.net.inet import KafkaNetSocket
 from kafka.partitioner import murmur2
 from kafka.producer.sender import Sender
 from kafka.producer.transaction_manager import EndTxnHandler, TransactionManager
+from kafka.record.default_records import DefaultRecordBatch
 from kafka.structs import MemberState
 
 
@@ -193,6 +196,30 @@ def test_the_cluster_knows_topics_by_their_ids() -> None:
     assert "self._cluster = " in source(KafkaConsumer.__init__)
     assert parameters(ClusterMetadata.topic_id) == ["self", "topic_name"]
     assert ClusterMetadata().topic_id("nowhere") is None
+
+
+def test_a_record_is_read_by_a_method_that_moves_on_only_at_its_end() -> None:
+    """So a header name that is no UTF-8 can be read again, from a buffer that decodes anything."""
+    reading = inspect.getsource(sys.modules[DefaultRecordBatch.__module__])
+    assert 'h_key = buffer[pos: pos + h_key_len].decode("utf-8")' in reading
+    assert reading.count("self._pos = pos\n") == 1
+    assert "msg = self._read_msg()" in source(DefaultRecordBatch.__next__)
+
+
+def test_a_join_ends_with_the_rebalance() -> None:
+    """The coordinator's part of a poll; the rest of it would go on to the time limit."""
+    assert parameters(ConsumerCoordinator.poll) == ["self", "timeout_ms"]
+    assert "self.ensure_active_group(" in source(ConsumerCoordinator.poll)
+
+
+def test_a_socket_that_fails_to_connect_is_left_open() -> None:
+    """Should this be closed upstream, `close_what_never_connected` is no longer needed."""
+    connecting = inspect.getsource(sys.modules[KafkaNetSocket.__module__])
+    assert (
+        "return await self.sock_connect(net, sock, sockaddr, timeout_at=timeout_at)"
+        in connecting
+    )
+    assert "close()" not in connecting
 
 
 # What the consumer thread leans on ──────────────────────────────────────────────────────────

@@ -89,7 +89,7 @@ def test_every_command_that_is_named_exists(page: Path) -> None:
     for target in re.findall(r"\bmake ([a-z-]+)[` \n]", code_of(page)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     top = get_command(build())
-    for words in re.findall(r"paywizard-worker ((?:[a-z]+ ?)+)", code_of(page)):
+    for words in re.findall(r"paywizard-worker ((?:[a-z]+(?:-[a-z]+)* ?)+)", code_of(page)):
         command = top
         for word in words.split():
             children = getattr(command, "commands", {})

@@ -174,7 +174,7 @@ class ProcessCommand:
         ended = self._executing[entry.key] = asyncio.Event()
         began = asyncio.get_running_loop().time()
         try:
-            refusal = self._refusal(work)
+            refusal = refusal_of(work, self.rules, self.clock.now())
             if refusal is not None:
                 return await self.ledger.move(
                     entry, Event.REFUSED_HERE, refusal, work.record.source
@@ -190,26 +190,6 @@ class ProcessCommand:
             self.metrics.command_duration_seconds.labels(
                 operation=entry.operation.lower()
             ).observe(asyncio.get_running_loop().time() - began)
-
-    def _refusal(self, work: Work) -> StoredOutcome | None:
-        """Say why this worker will not send the command; the first reason that applies."""
-        if work.deadline(self.rules.wait_max) <= self.clock.now():
-            return refused_here(Reason.EXPIRED)
-        fault = content_fault(work.command)
-        if fault is not None:
-            return refused_here(Reason.INVALID, fault)
-        match work.command:
-            case Reload(money=money) if money and not self.rules.reload_amount_allowed:
-                return refused_here(Reason.UNSUPPORTED, "amount")
-            case OnOriginal():
-                assert work.original is not None
-                if work.original.refusal is not None:
-                    return refused_here(work.original.refusal)
-                if work.names_other_card:
-                    return refused_here(Reason.ORIGINAL_NOT_ELIGIBLE, "accountId")
-            case _:
-                pass
-        return None
 
     async def _read(self, entry: Entry) -> Entry:
         """Read an entry again that must have come to an outcome, else LostRaceError."""
@@ -228,6 +208,27 @@ class ProcessCommand:
             if stored is None or stored.version != entry.version:
                 return await self._read(entry)
         return await self.ledger.move(entry, Event.LEASE_OVER, in_doubt(Doubt.LEASE_OVER))
+
+
+def refusal_of(work: Work, rules: Rules, now: datetime) -> StoredOutcome | None:
+    """Say why a worker will not send a command; the first reason that applies."""
+    if work.deadline(rules.wait_max) <= now:
+        return refused_here(Reason.EXPIRED)
+    fault = content_fault(work.command)
+    if fault is not None:
+        return refused_here(Reason.INVALID, fault)
+    match work.command:
+        case Reload(money=money) if money and not rules.reload_amount_allowed:
+            return refused_here(Reason.UNSUPPORTED, "amount")
+        case OnOriginal():
+            assert work.original is not None
+            if work.original.refusal is not None:
+                return refused_here(work.original.refusal)
+            if work.names_other_card:
+                return refused_here(Reason.ORIGINAL_NOT_ELIGIBLE, "accountId")
+        case _:
+            pass
+    return None
 
 
 def _names(work: Work) -> dict[str, str]:

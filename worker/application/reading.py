@@ -76,11 +76,11 @@ class Reading:
         return await self._job_for_command(record, decoded)
 
     async def _job_for_command(self, record: SourceRecord, command: Command) -> Job:
-        if not usable_identifier(command.tran_order_no):
-            return self._dead(record, DeadLetterReason.INVALID, "tranOrderNo")
+        fault = identity_fault(command, self.clients)
+        if fault is not None:
+            return self._dead(record, DeadLetterReason.INVALID, fault)
         channel = self.clients.channel_of(command.client_id)
-        if channel is None:
-            return self._dead(record, DeadLetterReason.INVALID, "clientId")
+        assert channel is not None, "the client is known"
         if carried(record.headers) is None:
             self.metrics.outcome_headers_dropped_total.inc()
         original = None
@@ -118,3 +118,10 @@ class Reading:
 
 def _order_line(about: StatusCheck | Resolution) -> str:
     return f"{about.client_id}/{about.tran_order_no}"
+
+
+def identity_fault(command: Command, clients: Clients) -> str | None:
+    """Name the field for want of which nothing can be claimed (as in the schema), or None."""
+    if not usable_identifier(command.tran_order_no):
+        return "tranOrderNo"
+    return "clientId" if clients.channel_of(command.client_id) is None else None

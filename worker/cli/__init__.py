@@ -7,7 +7,17 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from worker.cli import check, ledger, outcomes, running, send, topics
+from worker.cli import (
+    check,
+    dead_letters,
+    ledger,
+    orders,
+    outcomes,
+    resolve,
+    running,
+    send,
+    topics,
+)
 from worker.cli.exits import CommandError, one_sentence
 
 PROGRAM = "paywizard-worker"
@@ -59,6 +69,9 @@ def build() -> typer.Typer:
     app.add_typer(send.send_app(), name="send")
     app.command("results")(outcomes.results)
     app.command("balances")(outcomes.balances)
+    app.add_typer(orders.app, name="orders")
+    app.command("resolve")(resolve.resolve)
+    app.add_typer(dead_letters.app, name="dead-letters")
     return app
 
 

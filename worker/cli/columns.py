@@ -56,7 +56,7 @@ class Lines:
         if not self._began:
             self._print((column.title for column in self._columns), "bold")
             self._began = True
-        texts = (_printable(column.text(fields)) for column in self._columns)
+        texts = (printable(column.text(fields)) for column in self._columns)
         self._print(texts, STYLES.get(str(fields.get("status")), ""))
 
     def _print(self, texts: Iterable[str], style: str) -> None:
@@ -66,16 +66,18 @@ class Lines:
         self._console.print(Text("  ".join(padded).rstrip(), style), soft_wrap=True)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Keep terminals safe from what others wrote."""
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def _time(moment: datetime) -> str:
+def time_text(moment: datetime) -> str:
+    """Write a moment of UTC to the second."""
     return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
-def _amount(value: Decimal, code: str) -> str:
+def amount_text(value: Decimal, code: str) -> str:
+    """Write an amount with its currency's decimals, and points or odd amounts as they are."""
     decimals = decimals_of(code)
     if decimals is None or value != round(value, decimals):
         return plain_text(value)
@@ -85,7 +87,7 @@ def _amount(value: Decimal, code: str) -> str:
 def _asked(fields: Fields) -> str:
     if fields["requestedAmount"] is not None:
         code = fields["currency"] or ""
-        return f"{_amount(fields['requestedAmount'], code)} {code}"
+        return f"{amount_text(fields['requestedAmount'], code)} {code}"
     points = fields["requestedPoints"]
     return "" if points is None else f"{points} points"
 
@@ -101,7 +103,7 @@ def _status(fields: Fields) -> str:
 def _holdings(fields: Fields) -> str:
     changed = {change["valueCode"]: change["before"] for change in fields["changes"]}
     return ", ".join(
-        f"{balance['valueCode']} {_amount(balance['amount'], balance['valueCode'])}"
+        f"{balance['valueCode']} {amount_text(balance['amount'], balance['valueCode'])}"
         + (f" (was {_before(changed, balance)})" if balance["valueCode"] in changed else "")
         for balance in fields["balances"]
     )
@@ -109,11 +111,13 @@ def _holdings(fields: Fields) -> str:
 
 def _before(changed: Mapping[str, Decimal | None], balance: Fields) -> str:
     before = changed[balance["valueCode"]]
-    return "unknown" if before is None else _amount(before, balance["valueCode"])
+    return "unknown" if before is None else amount_text(before, balance["valueCode"])
 
 
 RESULT_COLUMNS: Final = (
-    Column("time (UTC)", 19, lambda fields: _time(fields["decidedAt"] or fields["receivedAt"])),
+    Column(
+        "time (UTC)", 19, lambda fields: time_text(fields["decidedAt"] or fields["receivedAt"])
+    ),
     Column("order", 20, lambda fields: fields["tranOrderNo"]),
     Column("operation", 13, lambda fields: fields["operation"]),
     Column("status", 22, _status),
@@ -122,7 +126,7 @@ RESULT_COLUMNS: Final = (
     Column("checkoutId", 18, lambda fields: fields["checkoutId"] or ""),
 )
 BALANCE_COLUMNS: Final = (
-    Column("time (UTC)", 19, lambda fields: _time(fields["observedAt"])),
+    Column("time (UTC)", 19, lambda fields: time_text(fields["observedAt"])),
     Column("card", 8, _card),
     Column("number", 6, lambda fields: str(fields["sequence"])),
     Column("holds", 44, _holdings),

@@ -79,7 +79,12 @@ def publication_of(entry: Entry, source: Source) -> Publication | None:
 
 
 def replay_of(entry: Entry) -> Ordinal | None:
-    """Say under which id a duplicate may see the stored outcome again; None: it is not out yet."""
+    """Say under which id a duplicate may see the stored outcome again.
+
+    None: it is not out yet, or it is purged, and nothing is left to be seen.
+    """
+    if entry.purged_at is not None:
+        return None
     needed = Published.FINAL if entry.state in FINAL else Published.FIRST
     if entry.state not in PUBLISHABLE or entry.published < needed:
         return None

@@ -87,7 +87,8 @@ class Entry:
     whose outcome is the final one. Nobody else publishes anything of this order number.
     `takes` is the checkoutId of the original that a void or tip holds; `submitted_at`,
     `undecided_since` (PENDING or IN_DOUBT from then on), `decided_at` and `next_check_at` are the
-    database's clock.
+    database's clock. Of a purged entry only the tombstone is left (P13): its request is empty but
+    for `received_at`, and its outcome but for who decided and the `checkoutId`.
     """
 
     client_id: str
@@ -110,6 +111,7 @@ class Entry:
     published: Published = Published.NOTHING
     outcome: StoredOutcome | None = None
     queries: tuple[Query, ...] = ()
+    purged_at: datetime | None = None
 
     @property
     def key(self) -> tuple[str, str]:

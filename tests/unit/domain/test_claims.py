@@ -131,3 +131,4 @@ def test_a_duplicate_sees_only_what_is_out(state: State, published: Published) -
     needed = Published.FINAL if state in FINAL else Published.FIRST
     out = state in PUBLISHABLE and published >= needed
     assert replay_of(entry) == ("first" if out else None)
+    assert replay_of(replace(entry, purged_at=NOW)) is None, "nothing is left to be seen"

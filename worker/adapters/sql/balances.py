@@ -209,7 +209,7 @@ def _state_of(row: Row[Any]) -> CardState:
     return CardState(
         card=_card_of(row),
         version=row.version,
-        last=None if row.sequence == 0 else _event_of(row),
+        last=None if row.sequence == 0 else event_of(row),
         published=bool(row.published),
         covered=None if row.covered_topic_id is None else _source_of(row, "covered"),
         untold=causes_from(row.untold),
@@ -217,7 +217,8 @@ def _state_of(row: Row[Any]) -> CardState:
     )
 
 
-def _event_of(row: Row[Any]) -> CardBalances:
+def event_of(row: Row[Any]) -> CardBalances:
+    """Read a card's last event from its row, which has one."""
     return CardBalances(
         card=_card_of(row),
         sequence=row.sequence,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, case, select, update
+from sqlalchemy import Connection, Row, case, select, update
 
 from worker.adapters.sql.session import Session
 from worker.adapters.sql.tables import entries, ledger, writers
@@ -25,6 +25,12 @@ from worker.domain.identity import (
 )
 
 
+def found(connection: Connection) -> Identity | None:
+    """Read what the ledger says of itself; None before its first start."""
+    row = connection.execute(select(ledger)).one_or_none()
+    return None if row is None else _identity_of(row)
+
+
 def bind(session: Session, to: Affiliation, committed: Committed) -> Identity:
     """Tie a new ledger to its group, or see that it is the group's own; LedgerForeignError."""
     identity = _begun(session, to)
@@ -37,10 +43,10 @@ def bind(session: Session, to: Affiliation, committed: Committed) -> Identity:
 
 def verify(session: Session, notes: Sequence[CommitNote]) -> None:
     """See that the ledger is the one that these notes name, and lost nothing; LedgerForeignError."""
-    row = session.connection.execute(select(ledger)).one_or_none()
-    if row is None:
+    identity = found(session.connection)
+    if identity is None:
         raise LedgerForeignError(UNKNOWN_GROUP)
-    _refuse(notes_fault(_identity_of(row).ledger_id, *_noted(session, notes)))
+    _refuse(notes_fault(identity.ledger_id, *_noted(session, notes)))
 
 
 def adopt(session: Session, to: Affiliation, committed: Committed, since: datetime) -> Identity:

@@ -92,6 +92,7 @@ def entry_of(values: tuple[Any, ...]) -> Entry:
         published=Published(row.published),
         outcome=None if row.outcome is None else outcome_from(row.outcome),
         queries=queries_from(row.queries),
+        purged_at=moment_from(row.purged_at),
     )
 
 

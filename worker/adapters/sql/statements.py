@@ -63,6 +63,7 @@ BY_DATABASE: Final = (
     "undecided_since",
     "decided_at",
     "next_check_at",
+    "purged_at",
 )
 """The times of an entry, which only the database's clock tells."""
 

@@ -1,4 +1,4 @@
-"""The ledger's tables: entries, card balances, what it says of itself, and who writes to it."""
+"""The ledger's tables: entries, card balances, redriven dead letters, what it is and who writes to it."""
 
 from typing import Final
 
@@ -53,6 +53,7 @@ entries = Table(
     Column("next_check_at", UtcTimestamp),
     Column("undecided_since", UtcTimestamp),
     Column("queries", Text),
+    Column("purged_at", UtcTimestamp),
     CheckConstraint(
         f"state IN ({', '.join(repr(state.value) for state in State)})", name="entries_state"
     ),
@@ -102,6 +103,30 @@ Index(
     sqlite_where=FINAL_UNPUBLISHED,
     postgresql_where=FINAL_UNPUBLISHED,
 )
+
+LISTED: Final = text("purged_at IS NULL AND state NOT IN ('CLAIMED', 'SUBMITTED')")
+Index(
+    "entries_listed",
+    entries.c.client_id,
+    entries.c.state,
+    entries.c.claimed_at,
+    sqlite_where=LISTED,
+    postgresql_where=LISTED,
+)
+"""For operators' lists, and what may be purged: an order enters it with its first outcome."""
+
+ON_CARD: Final = text("purged_at IS NULL AND account_id IS NOT NULL")
+Index(
+    "entries_card",
+    entries.c.account_id,
+    entries.c.claimed_at,
+    sqlite_where=ON_CARD,
+    postgresql_where=ON_CARD,
+)
+
+PARKED: Final = text("next_check_at IS NULL AND state = 'IN_DOUBT' AND published = 1")
+Index("entries_parked", entries.c.claimed_at, sqlite_where=PARKED, postgresql_where=PARKED)
+"""Orders in doubt whose time for status checks is over: nothing comes to them by itself."""
 
 balances = Table(
     "balances",
@@ -159,6 +184,31 @@ ledger = Table(
     CheckConstraint("id = 1", name="ledger_is_one"),
 )
 """One row, from the first start on; `partitions` is JSON as text: internal topics and counts."""
+
+redrives = Table(
+    "redrives",
+    metadata,
+    Column("letter_topic_id", String, primary_key=True),
+    Column("letter_partition", Integer, primary_key=True, autoincrement=False),
+    Column("letter_offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("times", Integer, nullable=False),
+    Column("redriven_at", UtcTimestamp, nullable=False),
+    Column("redriven_by", String, nullable=False),
+    Column("placed_topic", String),
+    Column("placed_partition", Integer),
+    Column("placed_offset", BigInteger),
+)
+"""One row per dead letter that was ever redriven; `placed` is where it then came to lie, if known."""
+
+PLACED: Final = text("placed_topic IS NOT NULL")
+Index(
+    "redrives_placed",
+    redrives.c.placed_topic,
+    redrives.c.placed_partition,
+    redrives.c.placed_offset,
+    sqlite_where=PLACED,
+    postgresql_where=PLACED,
+)
 
 writers = Table(
     "writers",

@@ -11,6 +11,7 @@ def upgrade() -> None:
     """Add columns and indexes; drop nothing."""
     _doubt()
     _balances()
+    _operators()
 
 
 def _doubt() -> None:
@@ -58,4 +59,50 @@ def _balances() -> None:
         condition = sa.text(where)
         op.create_index(
             name, "balances", columns, sqlite_where=condition, postgresql_where=condition
+        )
+
+
+def _operators() -> None:
+    op.add_column("entries", sa.Column("purged_at", sa.DateTime(timezone=True)))
+    op.create_table(
+        "redrives",
+        sa.Column("letter_topic_id", sa.String, primary_key=True),
+        sa.Column("letter_partition", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("letter_offset", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("times", sa.Integer, nullable=False),
+        sa.Column("redriven_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("redriven_by", sa.String, nullable=False),
+        sa.Column("placed_topic", sa.String),
+        sa.Column("placed_partition", sa.Integer),
+        sa.Column("placed_offset", sa.BigInteger),
+    )
+    for name, table, columns, where in (
+        (
+            "entries_listed",
+            "entries",
+            ["client_id", "state", "claimed_at"],
+            "purged_at IS NULL AND state NOT IN ('CLAIMED', 'SUBMITTED')",
+        ),
+        (
+            "entries_card",
+            "entries",
+            ["account_id", "claimed_at"],
+            "purged_at IS NULL AND account_id IS NOT NULL",
+        ),
+        (
+            "entries_parked",
+            "entries",
+            ["claimed_at"],
+            "next_check_at IS NULL AND state = 'IN_DOUBT' AND published = 1",
+        ),
+        (
+            "redrives_placed",
+            "redrives",
+            ["placed_topic", "placed_partition", "placed_offset"],
+            "placed_topic IS NOT NULL",
+        ),
+    ):
+        condition = sa.text(where)
+        op.create_index(
+            name, table, columns, sqlite_where=condition, postgresql_where=condition
         )

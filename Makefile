@@ -28,8 +28,10 @@ check: lint ## Format, lint, types, imports, unit and fake-backed tests: no serv
 simulate: $(READY) ## Crash the application at every step, in virtual time; SEEDS=10000 more runs are drawn
 	$(BIN)/python -m tests.simulation --sweeps --seeds $(or $(SEEDS),10000)
 
-bench: $(READY) ## Measure speed on this machine; figures, not tests
+bench: $(READY) ## Measure speed on this machine; figures, not tests; ROWS=10000000 for the lists
 	$(BIN)/python -m ops.bench.bench_ledger
+	$(BIN)/python -m ops.bench.bench_doubt
+	$(BIN)/python -m ops.bench.bench_orders $(or $(ROWS),1000000)
 
 format: $(READY) ## Format the code and sort its imports
 	$(BIN)/ruff check --fix-only --quiet .

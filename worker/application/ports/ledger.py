@@ -1,37 +1,19 @@
-"""What the application needs of the world: clock, ledger, gateway, codec and publisher."""
+"""What the application needs of the ledger: the table that knows every order number."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, StrEnum, auto
 from typing import Protocol
 
-from worker.domain.balances import BalanceRefresh, CardBalances
+from worker.domain.balances import CardBalances
 from worker.domain.card import Card
 from worker.domain.card_state import CardState
-from worker.domain.commands import Command
 from worker.domain.commit_note import CommitNote
-from worker.domain.entry import Entry, Headers, Published, Source, StoredOutcome
+from worker.domain.entry import Entry, Published, Source, StoredOutcome
 from worker.domain.evidence import Query
 from worker.domain.identity import Affiliation, Committed, Identity
-from worker.domain.outcomes import DeadLetterReason, Reason
-from worker.domain.replies import QueryAnswer, Reply
-from worker.domain.resolutions import Resolution
-from worker.domain.results import Result
+from worker.domain.outcomes import Reason
 from worker.domain.states import Event, State
-from worker.domain.status_checks import StatusCheck
-
-
-class Clock(Protocol):
-    """Reads time; waiting goes through the event loop."""
-
-    def now(self) -> datetime:
-        """Return the present moment as aware UTC."""
-        ...
-
-
-# ── Ledger ──────────────────────────────────────────────────────────────────────────────────
 
 
 class LostRaceError(Exception):
@@ -257,189 +239,4 @@ class LedgerIdentity(Protocol):
 
     async def adopt(self, to: Affiliation, committed: Committed, since: datetime) -> Identity:
         """Accept a ledger for an empty group, whatever it has lost; the next start binds it."""
-        ...
-
-
-class Clients(Protocol):
-    """The clients (merchants) that this worker may act for."""
-
-    def channel_of(self, client_id: str) -> str | None:
-        """Name a client's own loyalty channel, or None for a client nobody configured."""
-        ...
-
-    def mid_of(self, client_id: str) -> str | None:
-        """Name a client's merchant id, where it is configured."""
-        ...
-
-
-# ── Gateway ─────────────────────────────────────────────────────────────────────────────────
-
-
-class SendWindow(Protocol):
-    """How long a submission may be used, counted on a clock that runs while the machine sleeps."""
-
-    def is_open(self) -> bool:
-        """Whether a byte may still leave."""
-        ...
-
-
-class Gateway(Protocol):
-    """Our client of the PayWizard API. One call is at most one request; it never raises."""
-
-    def ready(self, client_id: str) -> bool:
-        """Whether `slot` would be had at once."""
-        ...
-
-    def slot(self, client_id: str) -> AbstractAsyncContextManager[SendWindow]:
-        """Hold one of the client's slots: its concurrency, its rate, its circuit.
-
-        Entered before the submission is written, so that nothing waits between that and the
-        call. The window begins to count when the slot is had.
-        """
-        ...
-
-    def spare_slot(self, client_id: str) -> AbstractAsyncContextManager[SendWindow]:
-        """Hold one of the client's slots for a call that can wait.
-
-        A small share of the slots serves all of these, and they let others go first for a while.
-        """
-        ...
-
-    async def execute(
-        self,
-        command: Command,
-        card: Card | None,
-        window: SendWindow,
-        original_checkout_id: str | None = None,
-    ) -> Reply:
-        """Ask PayWizard to do what `command` says; never for an Inquiry.
-
-        NotSent (TOO_LATE) if the window closed, or the command expired, before a byte was
-        written.
-        """
-        ...
-
-    async def inquire(self, card: Card, entry_type: str) -> Reply:
-        """Read a card's balances: Approved with balances, or why not."""
-        ...
-
-    async def query_order(
-        self,
-        client_id: str,
-        *,
-        checkout_id: str | None = None,
-        trans_index_code: str | None = None,
-    ) -> QueryAnswer:
-        """Ask what became of an order, by one identifier, in a slot; it moves nothing."""
-        ...
-
-
-# ── Records ─────────────────────────────────────────────────────────────────────────────────
-
-
-class RecordKind(StrEnum):
-    """What a topic of ours carries."""
-
-    COMMAND = "command"
-    RESOLUTION = "resolution"
-    BALANCE_REFRESH = "balance-refresh"
-    STATUS_CHECK = "status-check"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceRecord:
-    """A record as it came from Kafka. `tenure` numbers our uninterrupted hold of its partition."""
-
-    source: Source
-    tenure: int
-    kind: RecordKind
-    key: bytes | None = field(repr=False)
-    value: bytes | None = field(repr=False)
-    headers: Headers = field(repr=False)
-    timestamp: datetime
-
-
-class OutputTopic(StrEnum):
-    """Where an output goes."""
-
-    RESULTS = "outcomes.results"
-    BALANCE_CHANGES = "outcomes.balance-changes"
-    DEAD_LETTERS = "dead-letters"
-    BALANCE_REFRESH = "internal.balance-refresh"
-    STATUS_CHECKS = "internal.status-checks"
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """One record to publish."""
-
-    topic: OutputTopic
-    key: bytes | None = field(repr=False)
-    value: bytes | None = field(repr=False)
-    headers: Headers = field(default=(), repr=False)
-
-
-class BadRecordError(Exception):
-    """A record that cannot become a command; `field` is a path, never a value."""
-
-    def __init__(self, reason: DeadLetterReason, field: str | None = None) -> None:
-        super().__init__(reason.value if field is None else f"{reason.value} ({field})")
-        self.reason = reason
-        self.field = field
-
-
-class Codec(Protocol):
-    """Turns records into commands, and outcomes into records."""
-
-    def decode(
-        self, kind: RecordKind, value: bytes | None
-    ) -> Command | Resolution | BalanceRefresh | StatusCheck:
-        """Read what a topic of `kind` may carry, or raise BadRecordError."""
-        ...
-
-    def result(self, result: Result) -> bytes:
-        """Encode a TransactionResult."""
-        ...
-
-    def balance_changed(self, balances: CardBalances) -> bytes:
-        """Encode a BalanceChanged."""
-        ...
-
-    def balance_refresh(self, refresh: BalanceRefresh) -> bytes:
-        """Encode a BalanceRefresh."""
-        ...
-
-    def status_check(self, check: StatusCheck) -> bytes:
-        """Encode a StatusCheck."""
-        ...
-
-
-class Place(Enum):
-    """Where a source record is, seen from this process."""
-
-    ELSEWHERE = auto()
-    """Its partition is not held here."""
-    OPEN = auto()
-    """In hand, or still to be read: it lies at or above what is complete."""
-    COMPLETE = auto()
-    GONE = auto()
-    """Its topic is no more."""
-
-
-class Publisher(Protocol):
-    """Completes source records: their outputs and offsets in one Kafka transaction."""
-
-    def complete(self, record: SourceRecord, outputs: Sequence[Output]) -> Awaitable[bool]:
-        """Hand a record over at once; await True (Kafka commit proven) or False (tenure ended).
-
-        In any order; each record once in its tenure.
-        """
-        ...
-
-    def place_of(self, source: Source) -> Place:
-        """Say where a record is, as far as this process can know."""
-        ...
-
-    def emit(self, outputs: Sequence[Output]) -> Awaitable[bool]:
-        """Publish StatusChecks of the due task, which belong to no source record."""
         ...

@@ -1,0 +1,63 @@
+"""What the application needs of the world: clock, ledger, gateway, codec and publisher."""
+
+from worker.application.ports.gateway import (
+    Clients,
+    Clock,
+    Gateway,
+    SendWindow,
+)
+from worker.application.ports.ledger import (
+    AnyMark,
+    EventMark,
+    Held,
+    Ledger,
+    LedgerDataError,
+    LedgerForeignError,
+    LedgerIdentity,
+    LedgerStats,
+    LedgerUnavailableError,
+    LostRaceError,
+    Mark,
+    NextLook,
+    OriginalRefusedError,
+    Tally,
+)
+from worker.application.ports.records import (
+    BadRecordError,
+    Codec,
+    Output,
+    OutputTopic,
+    Place,
+    Publisher,
+    RecordKind,
+    SourceRecord,
+)
+
+__all__ = [
+    "AnyMark",
+    "BadRecordError",
+    "Clients",
+    "Clock",
+    "Codec",
+    "EventMark",
+    "Gateway",
+    "Held",
+    "Ledger",
+    "LedgerDataError",
+    "LedgerForeignError",
+    "LedgerIdentity",
+    "LedgerStats",
+    "LedgerUnavailableError",
+    "LostRaceError",
+    "Mark",
+    "NextLook",
+    "OriginalRefusedError",
+    "Output",
+    "OutputTopic",
+    "Place",
+    "Publisher",
+    "RecordKind",
+    "SendWindow",
+    "SourceRecord",
+    "Tally",
+]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.observability.stopwatch import metrics_on
 from worker.observability.health import Health
-from worker.observability.metrics import new_registry
+from worker.observability.instruments import new_registry
 from worker.observability.server import serve
 from worker.observability.watchdog import Heartbeats
 

@@ -23,7 +23,8 @@ from worker.application.process_command import Rules
 from worker.domain.commit_note import CommitNote
 from worker.domain.identity import Identity
 from worker.observability.health import Health
-from worker.observability.metrics import Metrics, new_registry
+from worker.observability.instruments import new_registry
+from worker.observability.metrics import Metrics
 from worker.observability.watchdog import Heartbeats, Watchdog
 from worker.settings import Settings, load_settings
 

@@ -48,9 +48,10 @@ from worker.domain.commit_note import CommitNote, FutureNoteError
 from worker.domain.identity import Identity
 from worker.domain.offset_map import BadMapError, OffsetMap
 from worker.observability.health import Health
+from worker.observability.instruments import new_registry
 from worker.observability.labels import Loop
 from worker.observability.logs import configure_logging, log_uncaught_errors
-from worker.observability.metrics import Metrics, new_registry
+from worker.observability.metrics import Metrics
 from worker.observability.redaction import Redactor
 from worker.observability.server import serve
 from worker.observability.watchdog import FAREWELL_SECONDS, Heartbeats, Watchdog

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry
 
-from worker.observability.metrics import PREFIX, Family, Metrics
+from worker.observability.instruments import PREFIX, Family
+from worker.observability.metrics import Metrics
 
 HEAD = f"""\
 # Metrics

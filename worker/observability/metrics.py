@@ -1,27 +1,16 @@
 """Every metric of the worker: names, labels and all their children, made at start."""
 
 import platform
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import product
-from typing import Final, TypeVar
+from collections.abc import Collection
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    GCCollector,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
-)
+from prometheus_client import CollectorRegistry
 
 from worker.domain.claims import Claim
 from worker.domain.outcomes import DeadLetterReason, DecidedBy, Reason
 from worker.domain.states import State
 from worker.domain.status_queries import Kind
 from worker.observability import buckets
+from worker.observability.instruments import Instruments
 from worker.observability.labels import (
     CALLS,
     CHECKS,
@@ -41,31 +30,8 @@ from worker.observability.labels import (
     WATCHED,
 )
 
-PREFIX: Final = "paywizard_worker_"
 
-Instrument = TypeVar("Instrument", Counter, Gauge, Histogram)
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """What the catalogue says of one metric; `name` is without the prefix."""
-
-    name: str
-    kind: str
-    labels: Mapping[str, tuple[str, ...]]
-    meaning: str
-
-
-def new_registry() -> CollectorRegistry:
-    """Return a registry that already has the `process_*` and `python_*` metrics."""
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
-    return registry
-
-
-class Metrics:
+class Metrics(Instruments):
     """The instruments, each an attribute with the name it has in the catalogue.
 
     `clients` are the configured client ids, `topics` the consumed topics without their prefix.
@@ -82,10 +48,7 @@ class Metrics:
         version: str,
         revision: str,
     ) -> None:
-        # Else each child has one more series. The function has no annotations.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.families: list[Family] = []
-        self._registry = registry
+        super().__init__(registry)
         self._process(version, revision)
         self._records(topics)
         self._commands()
@@ -390,38 +353,3 @@ class Metrics:
             "Records produced, counted at the Kafka commit.",
             topic=OUTPUT_TOPICS,
         )
-
-    def _counter(self, name: str, meaning: str, **labels: Iterable[str]) -> Counter:
-        values = self._family(name, "counter", meaning, labels)
-        counter = Counter(PREFIX + name, meaning, list(values), registry=self._registry)
-        return _with_children(counter, values)
-
-    def _gauge(self, name: str, meaning: str, **labels: Iterable[str]) -> Gauge:
-        values = self._family(name, "gauge", meaning, labels)
-        gauge = Gauge(PREFIX + name, meaning, list(values), registry=self._registry)
-        return _with_children(gauge, values)
-
-    def _histogram(
-        self, name: str, meaning: str, edges: Sequence[float], **labels: Iterable[str]
-    ) -> Histogram:
-        values = self._family(name, "histogram", meaning, labels)
-        histogram = Histogram(
-            PREFIX + name, meaning, list(values), registry=self._registry, buckets=edges
-        )
-        return _with_children(histogram, values)
-
-    def _family(
-        self, name: str, kind: str, meaning: str, labels: Mapping[str, Iterable[str]]
-    ) -> Mapping[str, tuple[str, ...]]:
-        values = {
-            label: tuple(str(value) for value in every) for label, every in labels.items()
-        }
-        self.families.append(Family(name, kind, values, meaning))
-        return values
-
-
-def _with_children(instrument: Instrument, values: Mapping[str, tuple[str, ...]]) -> Instrument:
-    if values:
-        for combination in product(*values.values()):
-            instrument.labels(*combination)
-    return instrument

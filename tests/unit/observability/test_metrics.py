@@ -13,6 +13,7 @@ from worker.application.ports import OutputTopic
 from worker.domain import replies
 from worker.observability import buckets
 from worker.observability.catalogue import catalogue_markdown
+from worker.observability.instruments import PREFIX, Family, new_registry
 from worker.observability.labels import (
     HTTP_CODES,
     OTHER,
@@ -20,7 +21,7 @@ from worker.observability.labels import (
     REPLIES,
     bounded,
 )
-from worker.observability.metrics import PREFIX, Family, Metrics, new_registry
+from worker.observability.metrics import Metrics
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 KINDS = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}

@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry
 from tests.unit.observability.stopwatch import Stopwatch, metrics_on
 from worker.observability import server as module
 from worker.observability.health import Health
+from worker.observability.instruments import PREFIX, new_registry
 from worker.observability.labels import CHECKS
-from worker.observability.metrics import PREFIX, new_registry
 from worker.observability.server import Server, serve
 from worker.observability.watchdog import Heartbeats
 

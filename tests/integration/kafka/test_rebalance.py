@@ -1,6 +1,7 @@
 """Members that come, go and return on a real Kafka: who holds what, and that nothing is lost or done twice."""
 
 import asyncio
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -107,3 +108,20 @@ async def test_a_member_that_returns_within_its_session_gets_the_same_partitions
     await until(lambda: share(first, returned))
     assert set(returned.held()) == held
     assert first.held() == other
+
+
+async def test_partitions_whose_owner_ends_while_it_gives_them_up_find_a_new_owner(
+    operator: Operator, place: Place, member: MakeMember
+) -> None:
+    """P8: a static member gets what it was left with back without a rebalance, and yet none stays nobody's."""
+    ending = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.integration.kafka.half_done_member"),
+        *(*place.connection.bootstrap_servers, place.group, place.commands, "a"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert ending.stdout is not None
+    assert await ending.stdout.readline() == b"assigned\n"
+    second = member("b")
+    assert await ending.wait() == 0
+    returned = member("a")
+    await until(lambda: share(returned, second))

@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from worker.adapters.kafka.bridge import Bridge
 from worker.adapters.kafka.hardened import (
+    ask_to_rejoin,
     heard_from_group,
     instance_id_taken,
     join,
@@ -111,6 +112,8 @@ class ConsumerThread(threading.Thread):
         """Partitions whose committed offset was asked for and did not come in time."""
         self._topic_ids: dict[str, str] = {}
         self._generation = -1
+        self._member_id = ""
+        self._has_joined_again = False
         self.is_member = False
         """Whether the group was joined, and has answered lately."""
 
@@ -158,8 +161,10 @@ class ConsumerThread(threading.Thread):
         if instance_id_taken(consumer):
             raise FencedError
         group = consumer.group_metadata()
+        self._end_what_was_lost(group)
         self._bridge.see_group(group)
         self._note_generation(group)
+        self._join_again_once(consumer, group)
         self._see_topics(consumer)
         self._deliver(consumer, polled)
         waiting = set(consumer.assignment()) - self._bridge.membership.tenures.keys()
@@ -172,11 +177,27 @@ class ConsumerThread(threading.Thread):
             # Polls without a stable membership are no progress: such a member may be stuck (C9).
             self._heartbeats.beat("consumer")
 
+    def _end_what_was_lost(self, group: Any) -> None:
+        """End all tenures once the group knows us by another id: it had gone on without us.
+
+        A member that is expelled while it joins may get the same partitions back, and no listener
+        hears of it. Somebody else may have completed their records meanwhile.
+        """
+        if group.member_id and group.member_id != self._member_id:
+            self._bridge.end_tenures(list(self._bridge.membership.tenures))
+            self._member_id = group.member_id
+
     def _note_generation(self, group: Any) -> None:
         self._metrics.kafka_last_poll_timestamp_seconds.set_to_current_time()
         if stable(group) and group.generation_id != self._generation:
             self._generation = group.generation_id
             self._metrics.kafka_generation_changes_total.inc()
+
+    def _join_again_once(self, consumer: KafkaConsumer, group: Any) -> None:
+        """End what a rebalance may have left half done when this instance's last process ended."""
+        if stable(group) and not self._has_joined_again:
+            self._has_joined_again = True
+            ask_to_rejoin(consumer)
 
     def _see_topics(self, consumer: KafkaConsumer) -> None:
         """Look at the topics' ids: records do not carry them. TopicRecreatedError."""

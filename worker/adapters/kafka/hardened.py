@@ -102,6 +102,17 @@ def instance_id_taken(consumer: KafkaConsumer) -> bool:
     )
 
 
+def ask_to_rejoin(consumer: KafkaConsumer) -> None:
+    """Let the next poll join the group again, with the partitions that are held now.
+
+    A static member that ends inside a cooperative rebalance, after it was told what to give up
+    and before it has, gets the smaller assignment back without a rebalance when it returns: what
+    it was to give up is nobody's then, in a stable group, for good. Joining once more differs in
+    what is owned from what the broker has kept, so the group is assigned anew.
+    """
+    consumer._coordinator.request_rejoin()
+
+
 def topic_id_of(consumer: KafkaConsumer, topic: str) -> str | None:
     """Return the id that the cluster metadata gives a topic; records do not carry it."""
     found = consumer._cluster.topic_id(topic)

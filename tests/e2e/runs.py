@@ -30,6 +30,8 @@ from ops.sandbox.worker_process import WorkerProcess, prepare, worker_settings
 SECONDS_MAX: Final = 60.0
 
 Fields = dict[str, Any]
+Place = tuple[str, int]
+"""A partition: the topic's full name and the number."""
 
 
 def world_of_cards(active: int, idle: int = 0) -> World:
@@ -52,8 +54,12 @@ def world_of_cards(active: int, idle: int = 0) -> World:
 
 @dataclass(kw_only=True)
 class Run:
-    """What a test has in hand. `seen` is everything that was committed so far."""
+    """What a test has in hand. `seen` is everything that was committed so far.
 
+    `kafka` are the bootstrap servers that the test itself uses.
+    """
+
+    kafka: str
     world: World
     settings: dict[str, str]
     log_path: Path
@@ -83,9 +89,11 @@ class Run:
         """Wait until every record is complete and every balance refresh has ended."""
         self.wait_until(lambda: not self.follower.incomplete(), "all records are complete")
 
-    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+    def wait_until(
+        self, condition: Callable[[], bool], what: str, seconds_max: float = SECONDS_MAX
+    ) -> None:
         """Return when it holds; fail with what is not complete, and with the worker's last lines."""
-        deadline = time.monotonic() + SECONDS_MAX
+        deadline = time.monotonic() + seconds_max
         while not condition():
             if time.monotonic() > deadline:
                 last = self.workers[-1].error(f"was waited for in vain: {what}")
@@ -133,11 +141,9 @@ class Run:
     def verdict(self) -> Verdict:
         """Return what the independent checker says."""
         book = fetch_book(self.simulator.book_url)
-        kafka, prefix = (
-            self.settings[name] for name in ("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_TOPIC_PREFIX")
-        )
+        prefix = self.settings["KAFKA_TOPIC_PREFIX"]
         default = self.world.clients[0].client_id
-        return check(read_history(kafka, prefix, book, default, Schemas()))
+        return check(read_history(self.kafka, prefix, book, default, Schemas()))
 
     def payment(self, order: str, card: Card, amount: str = "1.00") -> Sending:
         """Write a good payment."""
@@ -165,6 +171,7 @@ def started(
         prefix = ours["KAFKA_TOPIC_PREFIX"]
         with Sender(kafka, prefix) as sender, Follower(kafka, prefix, name) as follower:
             run = Run(
+                kafka=kafka,
                 world=world,
                 settings=ours,
                 log_path=folder / "worker.log",

@@ -2,16 +2,50 @@
 
 import signal
 import time
-from datetime import UTC, datetime
-from typing import Final
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from ops.sandbox.worker_process import WorkerProcess
-from tests.e2e.runs import Run
+from tests.e2e.runs import Place, Run
 
 KILLED: Final = 256 - signal.SIGKILL
 STALL_SECONDS: Final = 9.0
 """Longer than the session timeout and the lease of these tests."""
-_PROGRESS: Final = {"command.completed", "command.decided", "balance.refreshed"}
+_COMPLETED: Final = {
+    "command.completed",
+    "command.decided",
+    "balance.refreshed",
+    "record.duplicate",
+    "record.dead_letter",
+}
+"""What a worker says of a record only once its Kafka commit is proven."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """One process of a slot, and whether it replaced one that was killed a moment before."""
+
+    at: datetime
+    worker: WorkerProcess
+    after_a_kill: bool
+
+    def completed(self) -> Iterator[tuple[datetime, dict[str, Any]]]:
+        """Yield when it completed what record."""
+        for line in self.worker.lines():
+            if line["event"] in _COMPLETED:
+                yield _logged_at(line), line
+
+    def seconds_to_progress(self) -> float | None:
+        """Return the time from its start to its first completed record, if it came to one."""
+        return next((_seconds(at - self.at) for at, _ in self.completed()), None)
+
+    def seconds_to_first_line(self) -> float | None:
+        """Return the time from its start until its program ran: all of that is Python's, not ours."""
+        return next(
+            (_seconds(_logged_at(line) - self.at) for line in self.worker.lines()), None
+        )
 
 
 class Slot:
@@ -19,10 +53,14 @@ class Slot:
 
     def __init__(self, run: Run, instance: str) -> None:
         """Start its first worker."""
-        self._run, self._instance = run, instance
-        self._launches: list[tuple[datetime, WorkerProcess]] = []
+        self._run, self.instance = run, instance
+        self._launches: list[Launch] = []
         self._wakes_at: float | None = None
+        self._is_closed = False
+        self._expected: int | None = None
         self.exit_codes: list[int] = []
+        self.unexpected: list[str] = []
+        """What it says of each end that nobody ordered: the exit code and the log's last lines."""
         self.stalls_outlived = 0
         self._launch()
 
@@ -31,15 +69,40 @@ class Slot:
         """Whether its worker is held still."""
         return self._wakes_at is not None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether its last worker has ended and none is to follow."""
+        return self._is_closed and self._end_is_noted
+
     def is_at_work(self) -> bool:
         """Whether its worker has been given partitions."""
         return any(line["event"] == "kafka.assigned" for line in self._worker.lines())
 
+    def has_progressed(self) -> bool:
+        """Whether its worker has completed a record."""
+        return self._launches[-1].seconds_to_progress() is not None
+
     def kill(self) -> None:
         """End the worker as a power cut does, and start it again."""
-        self._wakes_at = None
-        self._worker.kill()
-        self.look_after()
+        self._end_at_once()
+        self._launch(after_a_kill=True)
+
+    def kill_and_close(self) -> datetime:
+        """End the worker as a power cut does, start none until `open_again`; return the moment."""
+        self._is_closed = True
+        self._end_at_once()
+        return datetime.now(UTC)
+
+    def open_again(self) -> None:
+        """Start a worker after a time without one."""
+        self._is_closed = False
+        self._launch()
+
+    def leave(self) -> None:
+        """Tell the worker to drain and end; none follows until `open_again`."""
+        self._is_closed = True
+        self._expected = 0
+        self._worker.tell(signal.SIGTERM)
 
     def stall(self) -> None:
         """Hold the worker still until `look_after` finds that it was long enough."""
@@ -52,24 +115,50 @@ class Slot:
             self._wakes_at = None
             self._worker.tell(signal.SIGCONT)
             self.stalls_outlived += 1
-        if not self._worker.running:
-            self.exit_codes.append(self._worker.end(0))
+        if not self._worker.running and not self._end_is_noted:
+            self._note_end()
+        if self._end_is_noted and not self._is_closed:
             self._launch()
 
-    def recovery_seconds(self) -> list[float]:
-        """Return how long each worker took from its start to its first committed outcome, if it came to one."""
-        found = []
-        for started_at, worker in self._launches:
-            outcomes = (line for line in worker.lines() if line["event"] in _PROGRESS)
-            for line in outcomes:
-                progress_at = datetime.fromisoformat(line["timestamp"])
-                found.append(round((progress_at - started_at).total_seconds(), 1))
-                break
-        return found
+    def seconds_until_completed(self, places: Set[Place], since: datetime) -> float | None:
+        """Return how long after `since` it first completed a record of these partitions."""
+        for at, line in self._launches[-1].completed():
+            if at > since and (line["topic"], line["partition"]) in places:
+                return _seconds(at - since)
+        return None
+
+    def recoveries(self) -> list[Launch]:
+        """Return the processes that replaced one which was killed a moment before."""
+        return [each for each in self._launches if each.after_a_kill]
 
     @property
     def _worker(self) -> WorkerProcess:
-        return self._launches[-1][1]
+        return self._launches[-1].worker
 
-    def _launch(self) -> None:
-        self._launches.append((datetime.now(UTC), self._run.launch(self._instance)))
+    def _end_at_once(self) -> None:
+        self._wakes_at = None
+        self._expected = KILLED
+        self._worker.kill()
+        self._note_end()
+
+    def _note_end(self) -> None:
+        code = self._worker.end(0)
+        if code != self._expected:
+            self.unexpected.append(
+                str(self._worker.error(f"{self.instance} ended with {code}"))
+            )
+        self.exit_codes.append(code)
+        self._expected, self._end_is_noted = None, True
+
+    def _launch(self, *, after_a_kill: bool = False) -> None:
+        at, self._end_is_noted = datetime.now(UTC), False
+        worker = self._run.launch(self.instance)
+        self._launches.append(Launch(at=at, worker=worker, after_a_kill=after_a_kill))
+
+
+def _logged_at(line: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(line["timestamp"])
+
+
+def _seconds(span: timedelta) -> float:
+    return round(span.total_seconds(), 1)

@@ -1,21 +1,35 @@
-"""Two workers share ledger and group, while both are killed and stalled and the broker restarts (P1-P3, P5, P6)."""
+"""Two workers share ledger and group, while all that can hit them does (P1-P3, P5, P6, P8, P12).
+
+`pytest tests/e2e/test_two_workers.py -k whatever --orders 5000 -s` is the large run: minutes for each
+ledger, and the troubles of `LARGE`. Without `--orders` it is the small one. `--basetemp FOLDER` keeps
+the workers' logs there.
+"""
 
 import gc
 import logging
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import sqlite3
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from ops.proof.checker import Verdict
 from ops.sandbox.following import RESULTS
 from ops.sandbox.kafka import SandboxKafka, create_kafka
 from ops.sandbox.postgresql import SandboxPostgres
 from ops.sandbox.sending import Sending
+from tests.e2e.door import Door
 from tests.e2e.runs import Run, started, world_of_cards
 from tests.e2e.slots import KILLED, Slot
+from tests.e2e.troubles import Troubles
+from tests.e2e.upstream import Upstream
 
 SETTINGS: Final = {
     "KAFKA_SESSION_TIMEOUT_SECONDS": "6",
@@ -25,15 +39,63 @@ SETTINGS: Final = {
     "LEASE_SECONDS": "6",
 }
 PARTITIONS: Final = 4
-CARDS: Final = 30
-ORDERS: Final = 300
 LATENCY_SECONDS: Final = (0.02, 0.6)
-HITS: Final = ("kill",) * 6 + ("stall",) * 2 + ("restart the broker",)
-EXIT_CODES: Final = {0, 70, 71, KILLED}
-AT_WORK_SHARE: Final = 0.7
-"""How often a hit waits until its victim has partitions; else it may strike a start."""
+EXIT_CODES: Final = {0, 70, 71, 75, KILLED}
+"""Ends that a worker may come to: 75 if it starts while Kafka or the ledger is away."""
 SEED: Final = 1
 END_SECONDS_MAX: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much is sent over how many cards, and how often what happens meanwhile."""
+
+    orders: int
+    cards: int
+    troubles: Counter[str]
+
+
+SMALL: Final = Size(
+    orders=300,
+    cards=30,
+    troubles=Counter(
+        {
+            "kill": 4,
+            "kill, and the other takes over": 1,
+            "stall": 1,
+            "SIGTERM": 1,
+            "restart the broker": 1,
+            "the ledger is away": 1,
+            "PayWizard refuses connections": 1,
+        }
+    ),
+)
+LARGE: Final = Size(
+    orders=5000,
+    cards=200,
+    troubles=Counter(
+        {
+            "kill": 20,
+            "kill, and the other takes over": 4,
+            "stall": 5,
+            "SIGTERM": 3,
+            "a third worker for a while": 2,
+            "restart the broker": 2,
+            "the ledger is away": 2,
+            "PayWizard refuses connections": 2,
+        }
+    ),
+)
+
+
+@pytest.fixture
+def size(request: pytest.FixtureRequest) -> Size:
+    """The small run, or what `--orders` asks for."""
+    orders: int | None = request.config.getoption("orders")
+    if orders is None:
+        return SMALL
+    like = LARGE if orders >= LARGE.orders else SMALL
+    return Size(orders=orders, cards=like.cards, troubles=like.troubles)
 
 
 @pytest.fixture(scope="module")
@@ -47,132 +109,160 @@ def broker() -> Iterator[SandboxKafka]:
         kafka.close()
 
 
+@pytest.fixture(scope="module")
+def database() -> Iterator[SandboxPostgres]:
+    """A PostgreSQL of our own, to be restarted while others use theirs."""
+    server = SandboxPostgres({"fsync": "off"})
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """A ledger's settings, and how it goes away for the time of a block."""
+
+    settings: dict[str, str]
+    away: Callable[[], AbstractContextManager[None]]
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def run(
-    request: pytest.FixtureRequest,
-    broker: SandboxKafka,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-) -> Iterator[Run]:
-    """A PayWizard that takes its time, and either ledger."""
-    # Kept log records would keep the sockets that Kafka's clients drop while the broker is away.
-    caplog.set_level(logging.CRITICAL, "kafka")
-    settings = dict(SETTINGS)
-    if request.param == "postgresql":
-        server: SandboxPostgres = request.getfixturevalue("postgres")
-        settings["LEDGER_URL"] = server.create_database(f"two_workers_{tmp_path.name}")
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
+    """Either ledger."""
+    if request.param == "sqlite":
+        path = tmp_path / "ledger.db"
+        return Ledger(settings={}, away=lambda: locked(path))
+    server: SandboxPostgres = request.getfixturevalue("database")
+    url = server.create_database(f"two_workers_{tmp_path.name}")
+    ends = cycle((server.kill, server.stop))
+    return Ledger(settings={"LEDGER_URL": url}, away=lambda: restarting(server, next(ends)))
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an SQLite file's write lock on a connection of our own."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=END_SECONDS_MAX)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@contextmanager
+def restarting(server: SandboxPostgres, end: Callable[[], None]) -> Iterator[None]:
+    """Have no server for the time of the block, after an end like a crash or a clean one."""
+    end()
+    try:
+        yield
+    finally:
+        server.start()
+
+
+@pytest.fixture
+def run(broker: SandboxKafka, ledger: Ledger, size: Size, tmp_path: Path) -> Iterator[Run]:
+    """A PayWizard that takes its time."""
     with started(
         broker.bootstrap_servers,
         tmp_path,
-        world_of_cards(active=CARDS),
+        world_of_cards(active=size.cards),
         latency_seconds=LATENCY_SECONDS,
         partitions=PARTITIONS,
-        settings=settings,
+        settings=SETTINGS | ledger.settings,
     ) as run:
         yield run
     gc.collect()  # here, where the warnings about dropped sockets are not errors
 
 
-@dataclass(kw_only=True)
-class Upstream:
-    """Sends seeded orders: payments over all cards, some again elsewhere, some numbers reused."""
-
-    run: Run
-    chance: random.Random
-    sent: list[Sending] = field(default_factory=list)
-    copies: int = 0
-    reuses: int = 0
-
-    def send(self, count: int) -> None:
-        """Send so many new orders, and what goes wrong upstream meanwhile."""
-        for _ in range(count):
-            card = self.chance.choice(self.run.world.cards)
-            order = f"order-{len(self.sent)}"
-            sending = self.run.payment(order, card, f"{self.chance.randint(1, 3)}.00")
-            self.run.sender.send(sending)
-            self.sent.append(sending)
-            if self.chance.random() < 0.1:
-                # The default partitioner keeps a card together; a copy may lie anywhere.
-                again = self.chance.choice(self.sent)
-                self.run.sender.send(again, partition=self.chance.randrange(PARTITIONS))
-                self.copies += 1
-            if self.chance.random() < 0.05:
-                self.run.sender.send(self.run.payment(order, card, "9.00"))
-                self.reuses += 1
+@pytest.fixture
+def door(run: Run) -> Iterator[Door]:
+    """The workers' only way to PayWizard."""
+    with Door(run.settings["PAYWIZARD_BASE_URL"]) as door:
+        run.settings["PAYWIZARD_BASE_URL"] = door.url
+        yield door
 
 
-def hit(what: str, slot: Slot, broker: SandboxKafka) -> None:
-    """Do to a worker, or to the broker, what the schedule says."""
-    if what == "kill":
-        slot.kill()
-    elif what == "stall":
-        slot.stall()
-    else:
-        broker.stop()
-        broker.start()
+def spread(times: Iterable[float | None]) -> str:
+    """Say of measured seconds the least, the median, the greatest, and all."""
+    seconds = sorted(each for each in times if each is not None)
+    if not seconds:
+        return "none"
+    middle = statistics.median(seconds)
+    return f"min {seconds[0]:.1f}, median {middle:.1f}, max {seconds[-1]:.1f} s of {seconds}"
 
 
-def wait_for_results(run: Run, slots: list[Slot], count: int) -> None:
-    """Wait until so many more results are out."""
-    enough = len(run.published(RESULTS)) + count
-    wait_until(
-        run, slots, lambda: len(run.published(RESULTS)) >= enough, "more results are out"
-    )
+def print_figures(troubles: Troubles, verdict: Verdict) -> None:
+    """Say what was looked at, what was found and how long recovery took; shown with -s."""
+    slots = [*troubles.slots, *troubles.left]
+    codes = Counter(code for slot in slots for code in slot.exit_codes)
+    launches = [launch for slot in slots for launch in slot.recoveries()]
+    recovered = [each for each in launches if each.seconds_to_progress() is not None]
+    for line in (
+        f"\n{verdict.counts}",
+        *(f"{finding.promise}: {finding}" for finding in verdict.findings),
+        f"exit codes: {dict(codes)}",
+        *(f"unexpected: {text}" for slot in slots for text in slot.unexpected),
+        f"{len(launches)} starts after a kill, {len(recovered)} lived to complete a record",
+        f"start to first record: {spread(each.seconds_to_progress() for each in recovered)}",
+        f"start to first line: {spread(each.seconds_to_first_line() for each in recovered)}",
+        f"kill to the other's first record instead: {spread(troubles.takeovers)}",
+    ):
+        print(line)  # noqa: T201
 
 
-def wait_until(run: Run, slots: list[Slot], condition: Callable[[], bool], what: str) -> None:
-    """Wait until it holds, and do a supervisor's work meanwhile."""
-
-    def holds() -> bool:
-        for slot in slots:
-            slot.look_after()
-        return condition()
-
-    run.wait_until(holds, what)
-
-
-def hit_as_scheduled(
-    upstream: Upstream, slots: list[Slot], broker: SandboxKafka, chance: random.Random
-) -> None:
-    """Send all orders in portions; between two, when some results are out, something happens."""
-    run, schedule = upstream.run, chance.sample(HITS, len(HITS))
-    portion = ORDERS // (len(schedule) + 1)
-    for what in schedule:
-        upstream.send(portion)
-        wait_for_results(run, slots, chance.randint(1, portion // 3))
-        victim = chance.choice([slot for slot in slots if not slot.stalled] or slots)
-        if chance.random() < AT_WORK_SHARE:
-            wait_until(run, slots, victim.is_at_work, "it has partitions")
-        hit(what, victim, broker)
-    upstream.send(ORDERS - len(upstream.sent))
-    wait_until(run, slots, lambda: not run.follower.incomplete(), "all are complete")
-
-
-@pytest.mark.timeout(240)
+# Every single wait in here has a limit of its own, and fails with what it waited for.
+@pytest.mark.timeout(3600)
 # A client of Kafka drops the sockets of connections that were refused, unclosed.
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_two_workers_keep_all_promises_whatever_hits_them(
-    run: Run, broker: SandboxKafka
+    run: Run,
+    door: Door,
+    size: Size,
+    broker: SandboxKafka,
+    ledger: Ledger,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Nothing twice, nothing lost, every card in order, under kills, stalls and a broker restart."""
+    """Nothing twice, nothing lost, every card in order, and after each trouble it goes on by itself."""
+    # Kept log records would keep the sockets that Kafka's clients drop while the broker is away.
+    caplog.set_level(logging.CRITICAL, "kafka")
+    caplog.set_level(logging.INFO, "tests.e2e")
     chance = random.Random(SEED)
-    upstream = Upstream(run=run, chance=chance)
-    slots = [Slot(run, "left"), Slot(run, "right")]
-    hit_as_scheduled(upstream, slots, broker, chance)
+    upstream = Upstream(run=run, chance=chance, partitions=PARTITIONS)
+    troubles = Troubles(
+        run=run,
+        upstream=upstream,
+        broker=broker,
+        ledger_away=ledger.away,
+        paywizard_away=door.shut,
+        chance=chance,
+        slots=[Slot(run, "left"), Slot(run, "right")],
+    )
+    troubles.run_through(size.troubles, size.orders)
 
     verdict = run.verdict()
-    codes = [code for slot in slots for code in slot.exit_codes]
-    recoveries = [seconds for slot in slots for seconds in slot.recovery_seconds()]
-    print(f"\n{verdict.counts}\nexit codes: {codes}")  # noqa: T201 shown with -s
-    print(f"seconds from start to first progress: {recoveries}")  # noqa: T201
+    print_figures(troubles, verdict)
     assert verdict.findings == ()
     answered = {each.fields["tranOrderNo"] for each in run.published(RESULTS)}
     assert answered == {sending.order for sending in upstream.sent}
     assert verdict.counts["dead letters CONFLICT"] == upstream.reuses > 0
     assert verdict.counts["exact duplicates"] == upstream.copies > 0
+    assert_as_ordered(troubles, size.troubles)
+
+
+def assert_as_ordered(troubles: Troubles, counts: Counter[str]) -> None:
+    """Each worker ended as it was made to, and each trouble struck."""
+    slots = [*troubles.slots, *troubles.left]
+    codes = Counter(code for slot in slots for code in slot.exit_codes)
+    takeovers = counts["kill, and the other takes over"]
     assert set(codes) <= EXIT_CODES
-    assert codes.count(KILLED) == HITS.count("kill")
-    assert sum(slot.stalls_outlived for slot in slots) == HITS.count("stall")
+    assert codes[KILLED] == counts["kill"] + takeovers
+    assert codes[0] == counts["SIGTERM"] + counts["a third worker for a while"]
+    assert len(troubles.takeovers) == takeovers
+    assert sum(slot.stalls_outlived for slot in slots) == counts["stall"]
+    lines = [line for worker in troubles.run.workers for line in worker.lines()]
+    said = {(line["event"], line.get("cause")) for line in lines}
+    assert ("ledger.unavailable", None) in said
+    assert ("paywizard.call_failed", "ClientConnectorError") in said
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from ops.sandbox.kafka.errors import SandboxKafkaError, last_lines
 from ops.sandbox.kafka.ports import HOST, free_ports
 from ops.sandbox.kafka.properties import as_file, with_listeners
 from ops.sandbox.kafka.readiness import wait_until_ready
+from ops.sandbox.kafka.secured import Login, joined
 from ops.sandbox.kafka.tools import run_tool
 
 _HERE = Path(__file__).parent
@@ -27,14 +28,23 @@ class JarsKafka:
     removes its data, and so does the end of this process, however it ends.
     """
 
-    def __init__(self, jars: Path, properties: Mapping[str, str]) -> None:
-        """Choose ports and write the settings; `properties` are Kafka's, and win over ours."""
-        port, controller_port = free_ports(2)
+    def __init__(
+        self, jars: Path, properties: Mapping[str, str], login: Login | None = None
+    ) -> None:
+        """Choose ports and write the settings; `properties` are Kafka's, and win over ours.
+
+        With a `login` it is let in over TLS too, at `secured_servers`.
+        """
+        port, controller_port, secured_port = free_ports(3)
         self.bootstrap_servers = f"{HOST}:{port}"
         self._folder = Path(tempfile.mkdtemp(prefix="paywizard-kafka-"))
         self.log_path: Path = self._folder / "broker.log"
         self._settings = str(self._folder / "server.properties")
         ours = with_listeners((HOST, port), (HOST, controller_port), (HOST, port))
+        self.secured_servers = f"localhost:{secured_port}"
+        if login is not None:
+            ours = joined(ours, login.properties(secured_port))
+        self._scram = [] if login is None else ["--add-scram", login.scram]
         ours["log.dirs"] = str(self._folder / "data")
         Path(self._settings).write_text(as_file(ours | dict(properties)))
         self._java = ["java", f"-Dlog4j2.configurationFile={_HERE / 'log4j2.yaml'}"]
@@ -78,7 +88,7 @@ class JarsKafka:
     def _format(self) -> None:
         tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", self._settings]
         run_tool(
-            [*self._java, *tool],
+            [*self._java, *tool, *self._scram],
             failure="Kafka's data folder is not formatted.",
             seconds_max=60,
         )

@@ -10,6 +10,7 @@ from ops.sandbox.kafka.choice import Source, choose, docker_engine_answers
 from ops.sandbox.kafka.container import ContainerKafka
 from ops.sandbox.kafka.jars import cache_folder, fetch_jars
 from ops.sandbox.kafka.readiness import wait_until_ready
+from ops.sandbox.kafka.secured import Login
 
 
 class SandboxKafka(Protocol):
@@ -68,6 +69,17 @@ def start_kafka(
 ) -> Iterator[SandboxKafka]:
     """Run a Kafka made by `create_kafka` for the time of the `with` block."""
     kafka = create_kafka(properties, given)
+    try:
+        kafka.start()
+        yield kafka
+    finally:
+        kafka.close()
+
+
+@contextmanager
+def start_secured_kafka(login: Login) -> Iterator[JarsKafka]:
+    """Run a Kafka that is also let in with `login`; always from the jars, whatever else is there."""
+    kafka = JarsKafka(fetch_jars(cache_folder(os.environ)), {}, login)
     try:
         kafka.start()
         yield kafka

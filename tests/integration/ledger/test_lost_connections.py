@@ -91,7 +91,9 @@ async def work(ledger: SqlLedger) -> list[Entry]:
 
 
 def _timeless(entry: Entry) -> Entry:
-    return replace(entry, submitted_at=None, decided_at=None, next_check_at=None)
+    return replace(
+        entry, submitted_at=None, undecided_since=None, decided_at=None, next_check_at=None
+    )
 
 
 # ── One cut ─────────────────────────────────────────────────────────────────────────────────

@@ -22,6 +22,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    cast,
     exists,
     literal_column,
     null,
@@ -325,6 +326,10 @@ def _again() -> ClauseElement:
     return (
         update(entries)
         .where(_is_entry())
-        .values(next_check_at=case((seconds.is_(None), null()), else_=database_later(seconds)))
+        .values(
+            next_check_at=case(
+                (cast(seconds, Float).is_(None), null()), else_=database_later(seconds)
+            )
+        )
         .returning(entries.c.next_check_at)
     )

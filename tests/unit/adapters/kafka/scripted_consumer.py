@@ -57,6 +57,7 @@ class ScriptedConsumer:
         """What happens inside the next polls, as rebalances do; it may raise."""
         self.polls = 0
         self.closed = False
+        self.rejoins_asked_for = 0
         self._positions: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
         self._listener: ConsumerRebalanceListener | None = None
@@ -68,8 +69,12 @@ class ScriptedConsumer:
             stable=lambda: True,
             rejoining=False,
             _heartbeat_enabled=True,
+            request_rejoin=self._asked_to_rejoin,
             heartbeat=SimpleNamespace(session_timeout_expired=lambda: self.unheard),
         )
+
+    def _asked_to_rejoin(self) -> None:
+        self.rejoins_asked_for += 1
 
     def lose_instance_id(self) -> None:
         """Let another process join with the same instance id."""

@@ -133,6 +133,34 @@ async def test_a_partition_that_was_revoked_and_returned_begins_anew() -> None:
     assert ("end", 0) in worker.application.heard
 
 
+async def test_a_member_that_was_expelled_unheard_begins_everything_anew() -> None:
+    """The group knows it by another id and gave it the same partitions: others had them meanwhile."""
+    worker = Consuming()
+    worker.during_a_poll(P0)
+    with worker.running():
+        await until(lambda: len(worker.offsets()) == 3)
+        worker.consumer.offsets[P0] = 12
+
+        def expelled_and_back() -> None:
+            worker.consumer.group = STABLE._replace(member_id="another", generation_id=9)
+
+        worker.consumer.todo.put(expelled_and_back)
+        await until(lambda: len(worker.offsets()) == 4)
+    assert worker.offsets() == [10, 11, 12, 12]
+    assert ("end", 0) in worker.application.heard
+
+
+async def test_a_member_joins_once_more_when_it_has_joined() -> None:
+    """Its last process may have ended half-way through giving partitions up (P8)."""
+    worker = Consuming()
+    worker.during_a_poll(P0)
+    with worker.running():
+        await until(lambda: len(worker.offsets()) == 3)
+        polls = worker.consumer.polls
+        await until(lambda: worker.consumer.polls > polls + 5)
+    assert worker.consumer.rejoins_asked_for == 1
+
+
 async def test_a_partition_that_is_kept_goes_on_where_it_is() -> None:
     """A rebalance among others costs it nothing."""
     worker = Consuming()

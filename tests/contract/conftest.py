@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from tests.contract.ledger_entries import AnyLedger, OpenLedger
-from tests.fakes.ledger import ORPHAN_AFTER_SECONDS, FakeLedger, LedgerStore
+from tests.fakes.ledger import ORPHAN_AFTER_SECONDS, FakeLedger
+from tests.fakes.ledger_store import LedgerStore
 from tests.instruments import unwatched_metrics
 from worker.adapters.sql import schema
 from worker.adapters.sql.ledger import SqlLedger

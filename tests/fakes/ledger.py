@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
+from tests.fakes.ledger_store import LedgerStore, stats_of
 from worker.application.ports import (
     AnyMark,
     EventMark,
@@ -17,7 +18,6 @@ from worker.application.ports import (
     Mark,
     NextLook,
     OriginalRefusedError,
-    Tally,
 )
 from worker.domain.balances import CardBalances
 from worker.domain.card import Card
@@ -54,30 +54,6 @@ from worker.domain.states import Event, State
 from worker.domain.status_checks import FIRST_CHECK_SECONDS
 
 ORPHAN_AFTER_SECONDS: Final = 90_000.0
-OPEN: Final = (State.CLAIMED, State.SUBMITTED, State.PENDING, State.IN_DOUBT)
-
-
-@dataclass
-class LedgerStore:
-    """What survives a process: hand one store to several FakeLedgers to be several processes.
-
-    `moment` is the clock; `available` False makes every method raise LedgerUnavailableError,
-    which `refusals` counts. A deep copy is an older copy of the ledger.
-    """
-
-    entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
-    claimed_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
-    cards: dict[Card, CardState] = field(default_factory=dict)
-    identity: Identity | None = None
-    writers: dict[str, int] = field(default_factory=dict)
-    new_id: str = "ledger-1"
-    moment: datetime = datetime(2026, 1, 5, 12, tzinfo=UTC)
-    available: bool = True
-    refusals: int = 0
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        self.moment += timedelta(seconds=seconds)
 
 
 class FakeLedger:
@@ -243,30 +219,7 @@ class FakeLedger:
     async def stats(self) -> LedgerStats:
         """Count what is open."""
         await self._reach()
-        now = self.now()
-        entries = [
-            entry
-            for entry in self.store.entries.values()
-            if entry.published is not Published.FINAL
-        ]
-        due = [entry.next_check_at for entry in entries if entry.next_check_at is not None]
-        return LedgerStats(
-            tallies=[self._tally(state, entries) for state in OPEN],
-            parked=sum(
-                entry.state is State.IN_DOUBT and entry.next_check_at is None
-                for entry in entries
-            ),
-            oldest_due_seconds=max(0.0, (now - min(due, default=now)).total_seconds()),
-        )
-
-    def _tally(self, state: State, entries: Sequence[Entry]) -> Tally:
-        since = [
-            entry.undecided_since or self.store.claimed_at[entry.key]
-            for entry in entries
-            if entry.state is state
-        ]
-        oldest = (self.now() - min(since, default=self.now())).total_seconds()
-        return Tally(state, len(since), max(0.0, oldest))
+        return stats_of(self.store, self.now())
 
     async def balances_of(self, card: Card) -> CardBalances | None:
         """Read what was last recorded for publication about a card."""

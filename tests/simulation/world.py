@@ -8,7 +8,8 @@ from decimal import Decimal
 from random import Random
 from typing import Final, Protocol
 
-from tests.fakes.ledger import FakeLedger, LedgerStore
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.ledger_store import LedgerStore
 from tests.simulation.application import AFFILIATION, BEGINNING, at
 from tests.simulation.kafka import RESOLUTIONS, Kafka
 from tests.simulation.kafka_log import Record

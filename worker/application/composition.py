@@ -127,63 +127,91 @@ def application_for(world: World, policy: Policy) -> Application:
     return Application(Dispatcher(lanes), due, watching)
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What several use cases have in common."""
+
+    publishing: Publishing
+    asking: Asking
+    keeping: Keeping
+    queries: StatusQueries
+    originals: Originals
+    dead_letters: DeadLetters
+
+
 def _reading(
     world: World, policy: Policy, publishing: Publishing, schedule: CheckSchedule
 ) -> Reading:
-    queries, dead_letters = (
-        _queries(world, policy),
-        DeadLetters(group=world.group, version=world.version),
-    )
-    keeping = _keeping(world, policy)
-    asking = _asking(world, policy, queries, keeping)
-    originals = Originals(
-        ledger=world.ledger,
-        voidable=policy.voidable,
-        unknown_checkout_ids_allowed=policy.unknown_originals_allowed,
+    queries, keeping = _queries(world, policy), _keeping(world, policy)
+    shared = _Shared(
+        publishing=publishing,
+        asking=_asking(world, policy, queries, keeping),
+        keeping=keeping,
+        queries=queries,
+        originals=Originals(
+            ledger=world.ledger,
+            voidable=policy.voidable,
+            unknown_checkout_ids_allowed=policy.unknown_originals_allowed,
+        ),
+        dead_letters=DeadLetters(group=world.group, version=world.version),
     )
     return Reading(
         codec=world.codec,
         clients=world.clients,
-        originals=originals,
-        process=ProcessCommand(
-            owner=world.owner,
-            rules=policy.rules,
-            ledger=world.ledger,
-            asking=asking,
-            originals=originals,
-            publishing=publishing,
-            clock=world.clock,
-            dead_letters=dead_letters,
-            metrics=world.metrics,
-        ),
-        refresh=RefreshBalance(
-            wait_max=policy.rules.wait_max,
-            stale_again=policy.stale_again,
-            ledger=world.ledger,
-            publisher=world.publisher,
-            asking=asking,
-            codec=world.codec,
-            clock=world.clock,
-            metrics=world.metrics,
-        ),
-        check=CheckStatus(
-            lease_seconds=policy.rules.lease.total_seconds(),
-            adopted_since=policy.rules.adopted_since,
-            schedule=schedule,
-            ledger=world.ledger,
-            queries=queries,
-            keeping=keeping,
-            publishing=publishing,
-            metrics=world.metrics,
-        ),
+        originals=shared.originals,
+        process=_process(world, policy, shared),
+        refresh=_refresh(world, policy, shared),
+        check=_check(world, policy, shared, schedule),
         resolve=Resolve(
             ledger=world.ledger,
-            dead_letters=dead_letters,
+            dead_letters=shared.dead_letters,
             clock=world.clock,
             metrics=world.metrics,
         ),
-        dead_letters=dead_letters,
+        dead_letters=shared.dead_letters,
         clock=world.clock,
+        metrics=world.metrics,
+    )
+
+
+def _process(world: World, policy: Policy, shared: _Shared) -> ProcessCommand:
+    return ProcessCommand(
+        owner=world.owner,
+        rules=policy.rules,
+        ledger=world.ledger,
+        asking=shared.asking,
+        originals=shared.originals,
+        publishing=shared.publishing,
+        clock=world.clock,
+        dead_letters=shared.dead_letters,
+        metrics=world.metrics,
+    )
+
+
+def _refresh(world: World, policy: Policy, shared: _Shared) -> RefreshBalance:
+    return RefreshBalance(
+        wait_max=policy.rules.wait_max,
+        stale_again=policy.stale_again,
+        ledger=world.ledger,
+        publisher=world.publisher,
+        asking=shared.asking,
+        codec=world.codec,
+        clock=world.clock,
+        metrics=world.metrics,
+    )
+
+
+def _check(
+    world: World, policy: Policy, shared: _Shared, schedule: CheckSchedule
+) -> CheckStatus:
+    return CheckStatus(
+        lease_seconds=policy.rules.lease.total_seconds(),
+        adopted_since=policy.rules.adopted_since,
+        schedule=schedule,
+        ledger=world.ledger,
+        queries=shared.queries,
+        keeping=shared.keeping,
+        publishing=shared.publishing,
         metrics=world.metrics,
     )
 

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
@@ -171,18 +171,12 @@ class World:
 
 
 async def _serve(around: Surroundings, world: World, stop: asyncio.Event) -> None:
-    ledger, ledger_id = world.ledger, world.identity.ledger_id
-    loop = asyncio.get_running_loop()
-
-    def note(topic_id: str, offset_map: OffsetMap) -> str:
-        text, since = offset_map.text, offset_map.since
-        counter = ledger.counter
-        return CommitNote(ledger_id, around.owner, counter, topic_id, text, since).text()
+    ledger, loop = world.ledger, asyncio.get_running_loop()
 
     def check_note(note: CommitNote) -> None:
         asyncio.run_coroutine_threadsafe(ledger.verify([note]), loop).result()
 
-    bridge = Bridge(note)
+    bridge = Bridge(_notes_of(around.owner, world))
     application = application_over(around, world.identity, ledger, world.gateway, bridge)
     bridge.dispatcher = dispatcher = application.dispatcher
     calls_seconds = around.settings.paywizard_call_deadline_seconds
@@ -217,6 +211,22 @@ async def _serve(around: Surroundings, world: World, stop: asyncio.Event) -> Non
         for task in (stopping, *beside):
             task.cancel()
         await end_threads(consumer, producer, around.heartbeats)
+
+
+def _notes_of(owner: str, world: World) -> Callable[[str, OffsetMap], str]:
+    """Return what writes the text of a commit: whose ledger it rests on, and what is complete."""
+
+    def note(topic_id: str, offset_map: OffsetMap) -> str:
+        return CommitNote(
+            world.identity.ledger_id,
+            owner,
+            world.ledger.counter,
+            topic_id,
+            offset_map.text,
+            offset_map.since,
+        ).text()
+
+    return note
 
 
 def _raise_failure(bridge: Bridge, dispatcher: Dispatcher) -> None:

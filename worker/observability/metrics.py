@@ -52,7 +52,9 @@ class Metrics(Instruments):
         self._process(version, revision)
         self._records(topics)
         self._commands()
+        self._doubt()
         self._ledger()
+        self._open_entries()
         self._gateway(clients)
         self._balances()
         self._kafka(topics)
@@ -128,23 +130,6 @@ class Metrics(Instruments):
             operation=OPERATIONS,
             reason=Reason,
         )
-        self.in_doubt_total = self._counter(
-            "in_doubt_total",
-            "Why commands became IN_DOUBT.",
-            operation=OPERATIONS,
-            reason=DOUBTS,
-        )
-        self.status_checks_total = self._counter(
-            "status_checks_total",
-            "Status queries of orders that are published as open, by what came of them.",
-            state=UNDECIDED_STATES,
-            result=Kind,
-        )
-        self.resolutions_total = self._counter(
-            "resolutions_total",
-            "Operators' decisions on orders in doubt.",
-            result=("applied", "repeated", "refused"),
-        )
         self.commands_in_hand = self._gauge(
             "commands_in_hand",
             "Where the commands are that are being worked on.",
@@ -169,19 +154,26 @@ class Metrics(Instruments):
             reason=RETRY_REASONS,
         )
 
-    def _ledger(self) -> None:
-        self.ledger_claims_total = self._counter(
-            "ledger_claims_total",
-            "What records were told about their order number.",
+    def _doubt(self) -> None:
+        self.in_doubt_total = self._counter(
+            "in_doubt_total",
+            "Why commands became IN_DOUBT.",
             operation=OPERATIONS,
-            result=Claim,
+            reason=DOUBTS,
         )
-        self.ledger_moves_total = self._counter(
-            "ledger_moves_total",
-            "Compare-and-set moves by the state aimed at; `missed` is a lost race.",
-            state=State,
-            result=("moved", "missed"),
+        self.status_checks_total = self._counter(
+            "status_checks_total",
+            "Status queries of orders that are published as open, by what came of them.",
+            state=UNDECIDED_STATES,
+            result=Kind,
         )
+        self.resolutions_total = self._counter(
+            "resolutions_total",
+            "Operators' decisions on orders in doubt.",
+            result=("applied", "repeated", "refused"),
+        )
+
+    def _open_entries(self) -> None:
         self.ledger_entries = self._gauge(
             "ledger_entries", "Open entries by state.", state=OPEN_STATES
         )
@@ -206,6 +198,20 @@ class Metrics(Instruments):
             "ledger_contradictions_total",
             "Replies that contradict how an order ended; each is kept as evidence.",
             operation=OPERATIONS,
+        )
+
+    def _ledger(self) -> None:
+        self.ledger_claims_total = self._counter(
+            "ledger_claims_total",
+            "What records were told about their order number.",
+            operation=OPERATIONS,
+            result=Claim,
+        )
+        self.ledger_moves_total = self._counter(
+            "ledger_moves_total",
+            "Compare-and-set moves by the state aimed at; `missed` is a lost race.",
+            state=State,
+            result=("moved", "missed"),
         )
         self.ledger_sql_duration_seconds = self._histogram(
             "ledger_sql_duration_seconds",

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from tests.fakes.gateway import FakePayWizard
-from tests.fakes.ledger import FakeLedger, LedgerStore
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.ledger_store import LedgerStore
 from tests.unit.application.open_orders import checks, run, statuses
 from tests.unit.application.worker_over_fakes import (
     CARD,

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from tests.fakes.gateway import MID, FakePayWizard
-from tests.fakes.ledger import FakeLedger, LedgerStore
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.ledger_store import LedgerStore
 from tests.instruments import CLIENTS, unwatched_metrics
 from tests.unit.application.kafka_side import KafkaSide, StillClock
 from worker.adapters.avro.frames import decode_frame, encode_frame

@@ -15,7 +15,14 @@ from rich.text import Text
 from ops.proof.cards import balance_findings, order_within_cards
 from ops.proof.dead_letters import dead_letter_findings, letters_by_original
 from ops.proof.history import Finding, History, Order
-from ops.proof.orders import NEVER_ASKED, Letters, Trail, order_findings, trails
+from ops.proof.orders import (
+    NEVER_ASKED,
+    Letters,
+    Trail,
+    open_findings,
+    order_findings,
+    trails,
+)
 from ops.proof.reading import (
     MissingTopicError,
     Schemas,
@@ -54,12 +61,17 @@ class Verdict:
         return f"The promises do NOT hold, {listed}: {self.findings[0].sentence}"
 
 
-def check(history: History) -> Verdict:
-    """Check all promises that can be seen from outside over `history`."""
+def check(history: History, *, all_settled: bool = False) -> Verdict:
+    """Check all promises that can be seen from outside over `history`.
+
+    `all_settled`: the run is over, so an order that is still PENDING or IN_DOUBT is a finding too.
+    """
     by_order = trails(history)
     letters = letters_by_original(history)
-    findings = tuple(_findings(history, by_order, letters))
-    return Verdict(findings=findings, counts=_counts(history, by_order, letters))
+    findings = [*_findings(history, by_order, letters)]
+    if all_settled:
+        findings += (each for trail in by_order.values() for each in open_findings(trail))
+    return Verdict(findings=tuple(findings), counts=_counts(history, by_order, letters))
 
 
 def _findings(
@@ -144,6 +156,9 @@ def main(
         str | None,
         typer.Option(help="The worker's default client, for commands without clientId."),
     ] = None,
+    all_settled: Annotated[
+        bool, typer.Option(help="Also blame orders that are still PENDING or IN_DOUBT.")
+    ] = False,
 ) -> None:
     """Check a finished run: PayWizard's book against what subscribers can read.
 
@@ -156,7 +171,7 @@ def main(
             Text(f"The history cannot be read: {error}", style="bold red")
         )
         raise typer.Exit(2) from error
-    verdict = check(history)
+    verdict = check(history, all_settled=all_settled)
     show(verdict, Console())
     raise typer.Exit(0 if verdict.holds else 1)
 

@@ -43,7 +43,8 @@ def dead_letter_findings(history: History, letters: Letters) -> Iterator[Finding
             yield from _refused(command, letters.get(command.place, []))
     if not history.dead_letters:
         return
-    originals = {command.place: command for command in history.commands}
+    sent = (*history.commands, *history.resolutions)
+    originals = {command.place: command for command in sent}
     card_numbers = _card_numbers(history)
     for letter in history.dead_letters:
         original = originals.get(letter.original) if letter.original else None

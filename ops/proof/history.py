@@ -136,10 +136,15 @@ class BalanceChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookOrder:
-    """What PayWizard knows of an order: how often it was asked, and how often it moved something."""
+    """What PayWizard knows of an order: how often it was asked, and how often it moved something.
+
+    `truth`: SUCCEEDED, DECLINED, or None while it is pending or was never executed.
+    `checkout_ids`: one for each execution, whatever came of it.
+    """
 
     requests: int
     effects: int
+    truth: str | None = None
     checkout_ids: tuple[str, ...] = ()
     loyalty_channel: str | None = None
     account_id: str | None = None
@@ -160,10 +165,11 @@ class Book:
 class History:
     """All that the checker looks at; each list is in offset order within a partition.
 
-    `unreadable` holds outcome records that do not decode against the schemas.
+    `resolutions` are an operator's records, reduced to their bytes; `unreadable` holds outcome records that do not decode against the schemas.
     """
 
     commands: list[Command] = field(default_factory=list)
+    resolutions: list[Command] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     balance_changes: list[BalanceChange] = field(default_factory=list)

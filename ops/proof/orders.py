@@ -98,6 +98,16 @@ def order_findings(trail: Trail, letters: Letters, entry: BookOrder) -> Iterator
     yield from _truth(trail, entry)
 
 
+def open_findings(trail: Trail) -> Iterator[Finding]:
+    """P2: where all doubt must be over, no order may wait for its final outcome."""
+    latest = trail.latest
+    if latest is not None and latest.status in OPEN:
+        yield trail.finding(
+            "P2",
+            f"is still {latest.status}, though everything was to be settled: no final outcome followed.",
+        )
+
+
 def _asked(trail: Trail, entry: BookOrder) -> Iterator[Finding]:
     """P1: at most one effect, and not even a second request."""
     if entry.effects > 1:
@@ -204,13 +214,25 @@ def _truth(trail: Trail, entry: BookOrder) -> Iterator[Finding]:
     assert latest is not None
     if latest.operation in MOVES_VALUE and latest.status == "SUCCEEDED":
         yield from _succeeded(trail, latest, entry)
-    if latest.status in {"DECLINED", "NOT_EXECUTED"} and entry.effects:
-        yield trail.finding(
-            "truth",
-            f"was published as {latest.status}, but in PayWizard's book it has an effect.",
-        )
+    if latest.operation in MOVES_VALUE and latest.status in {"DECLINED", "NOT_EXECUTED"}:
+        yield from _without_effect(trail, latest, entry)
     if trail.executed is not None:
         yield from _as_commanded(trail, latest, trail.executed, entry)
+
+
+def _without_effect(trail: Trail, latest: Result, entry: BookOrder) -> Iterator[Finding]:
+    """DECLINED is what PayWizard had and did not carry out; NOT_EXECUTED is what it never had."""
+    booked = ""
+    if entry.effects:
+        booked = "it has an effect"
+    elif latest.status == "DECLINED" and not entry.checkout_ids:
+        booked = "it was never executed, so nobody can have declined it"
+    elif latest.status == "NOT_EXECUTED" and entry.checkout_ids:
+        booked = f"it was executed, and is {entry.truth or 'pending'}"
+    if booked:
+        yield trail.finding(
+            "truth", f"was published as {latest.status}, but in PayWizard's book {booked}."
+        )
 
 
 def _succeeded(trail: Trail, latest: Result, entry: BookOrder) -> Iterator[Finding]:
@@ -219,12 +241,20 @@ def _succeeded(trail: Trail, latest: Result, entry: BookOrder) -> Iterator[Findi
             "truth",
             "was published as SUCCEEDED without effect: in PayWizard's book nothing moved.",
         )
+    elif latest.checkout_id is None and _is_known_without_id(latest):
+        return
     elif latest.checkout_id not in entry.checkout_ids:
         yield trail.finding(
             "truth",
             f"was published with the checkoutId {latest.checkout_id or 'missing'}; PayWizard's book has "
             f"{', '.join(entry.checkout_ids) or 'none'}.",
         )
+
+
+def _is_known_without_id(latest: Result) -> bool:
+    """A void shows at its original, and an operator may have no id: then no answer ever named one."""
+    by_its_original = latest.decided_by == "STATUS_QUERY" and latest.operation == "VOID"
+    return by_its_original or latest.decided_by == "OPERATOR"
 
 
 def _as_commanded(

@@ -133,12 +133,7 @@ class Reader:
 
     def command(self, record: Record) -> Command:
         """Return the command in `record`; if nothing can be claimed under it, with its flaw."""
-        sent = Command(
-            place=record.place,
-            key_digest=digest(record.key),
-            value_digest=digest(record.value),
-            headers=record.headers,
-        )
+        sent = undecoded(record)
         try:
             name, fields = self._schemas.decode(record.value)
         except UnreadableError as error:
@@ -210,6 +205,16 @@ class Reader:
         return fields
 
 
+def undecoded(record: Record) -> Command:
+    """Return `record` as bytes that were sent, whatever they say."""
+    return Command(
+        place=record.place,
+        key_digest=digest(record.key),
+        value_digest=digest(record.value),
+        headers=record.headers,
+    )
+
+
 def dead_letter(record: Record) -> DeadLetter:
     """Return the dead letter in `record`."""
     return DeadLetter(
@@ -253,6 +258,7 @@ def _book_order(order: Fields) -> BookOrder:
     return BookOrder(
         requests=order["requests"],
         effects=order["effects"],
+        truth=order["truth"],
         checkout_ids=tuple(order["checkoutIds"]),
         loyalty_channel=order["loyaltyChannel"],
         account_id=order["accountId"],
@@ -281,8 +287,11 @@ def read_history(
     reader = Reader(schemas, frozenset(ordering | holding), default_client)
     history = History(book=book)
     with closing(_consumer(bootstrap)) as consumer:
-        for topic in command_topics(consumer.topics(), prefix):
+        topics = consumer.topics()
+        for topic in command_topics(topics, prefix):
             history.commands.extend(map(reader.command, records(consumer, topic)))
+        if (resolution := resolution_topic(prefix)) in topics:
+            history.resolutions.extend(map(undecoded, records(consumer, resolution)))
         history.dead_letters.extend(
             map(dead_letter, records(consumer, f"{prefix}dead-letters"))
         )
@@ -308,11 +317,16 @@ def command_topics(topics: Iterable[str], prefix: str) -> list[str]:
     found = sorted(
         topic
         for topic in topics
-        if topic.startswith(f"{prefix}commands.") and topic != f"{prefix}commands.resolution"
+        if topic.startswith(f"{prefix}commands.") and topic != resolution_topic(prefix)
     )
     if not found:
         raise MissingTopicError(f"There is no topic {prefix}commands.*: is the prefix right?")
     return found
+
+
+def resolution_topic(prefix: str) -> str:
+    """Return the topic of an operator's decisions, which claim no order number."""
+    return f"{prefix}commands.resolution"
 
 
 def records(consumer: KafkaConsumer, topic: str) -> Iterator[Record]:

@@ -22,6 +22,7 @@ from ops.sandbox.following import (
     Seen,
     Sender,
 )
+from ops.sandbox.paywizard.fault_plan import FaultPlan
 from ops.sandbox.paywizard.world import Card, World, make_sandbox_world
 from ops.sandbox.sending import Desk, Sending
 from ops.sandbox.simulator_process import SimulatorProcess
@@ -157,12 +158,13 @@ def started(
     world: World,
     *,
     latency_seconds: tuple[float, float] = (0.0, 0.0),
+    plan: FaultPlan | None = None,
     partitions: int = 1,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Run]:
     """Set everything up but the worker; all of it ends with the block, however that ends."""
     name = f"e2e-{uuid.uuid4().hex[:8]}"
-    with SimulatorProcess(folder, world, latency_seconds) as simulator:
+    with SimulatorProcess(folder, world, latency_seconds, plan=plan) as simulator:
         ours = worker_settings(
             folder, world, kafka=kafka, name=name, paywizard_url=simulator.url
         )

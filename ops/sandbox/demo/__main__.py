@@ -20,6 +20,7 @@ from rich.text import Text
 
 from ops.proof.reading import MissingTopicError, StalledError
 from ops.sandbox.child_process import ChildError
+from ops.sandbox.demo.doubt import doubtful_plan
 from ops.sandbox.demo.ending import (
     FailedError,
     give_verdict,
@@ -31,6 +32,7 @@ from ops.sandbox.demo.play import play
 from ops.sandbox.demo.stage import Steps, set_stage
 from ops.sandbox.following import WaitedInVainError
 from ops.sandbox.kafka import SandboxKafkaError
+from ops.sandbox.paywizard.fault_plan import CALM
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -77,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(folder: Path, seed: int, steps: Steps, *, keep: bool) -> None:
     """Start everything, play the mix and give the verdict; one of `WENT_WRONG` if it is not good."""
-    with set_stage(folder, seed, steps) as stage:
+    with set_stage(folder, seed, doubtful_plan(seed), steps) as stage:
         played = play(stage, seed, steps.console)
         memory_bytes = stage.worker.memory_bytes()
         if not keep:
@@ -85,6 +87,7 @@ def run(folder: Path, seed: int, steps: Steps, *, keep: bool) -> None:
         give_verdict(stage, played, steps)
         print_figures(played, memory_bytes, steps.console)
         if keep:
+            stage.simulator.follow(CALM)
             try:
                 stay(stage, steps.console)
             except KeyboardInterrupt:

@@ -10,13 +10,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from ops.sandbox.demo.doubt_shown import Doubt
 from ops.sandbox.following import BALANCE_CHANGES, BALANCE_REFRESH, DEAD_LETTERS, RESULTS, Seen
 from worker.observability.redaction import mask_account
 
 ROWS_MIN: Final = 2
 ROWS_MAX: Final = 8
-LINES_AROUND: Final = 17
-"""What the drawing has beside the rows of its two tables, of which the second's may have two lines."""
+LINES_AROUND: Final = 18
+"""What the drawing has beside the rows of its tables; a balance change may have two lines."""
+LINES_OF_A_TABLE: Final = 5
+"""What a third table has beside its rows."""
 BAR_WIDTH: Final = 40
 POINTS: Final = "Points"
 STYLES: Final = {"SUCCEEDED": "green", "DECLINED": "yellow", "NOT_EXECUTED": "magenta"}
@@ -27,13 +30,20 @@ class Board:
 
     def __init__(self, records: int, lines: int) -> None:
         """`records`: how many are to be sent, as far as is known; `lines`: what fits on the screen."""
-        rows = min(ROWS_MAX, max(ROWS_MIN, (lines - LINES_AROUND) // 3))
+        lines -= LINES_AROUND
+        self._shows_settled = lines >= LINES_OF_A_TABLE + 4 * ROWS_MIN
+        if self._shows_settled:
+            rows = min(ROWS_MAX, (lines - LINES_OF_A_TABLE) // 4)
+        else:
+            rows = min(ROWS_MAX, max(ROWS_MIN, lines // 3))
         self.records = records
         self.sent = 0
         self.statuses: Counter[str] = Counter()
         self.dead_letters: Counter[str] = Counter()
         self.balance_changes = 0
         self.refreshes = 0
+        self.doubt = Doubt()
+        self._rows = rows
         self._incomplete: Mapping[str, int] = {}
         self._results: deque[Mapping[str, Any]] = deque(maxlen=rows)
         self._changes: deque[Mapping[str, Any]] = deque(maxlen=rows)
@@ -44,6 +54,7 @@ class Board:
             case topic if topic == RESULTS:
                 self._results.append(seen.fields)
                 self.statuses[seen.fields["status"]] += 1
+                self.doubt.saw(seen.fields)
             case topic if topic == BALANCE_CHANGES:
                 self._changes.append(seen.fields)
                 self.balance_changes += 1
@@ -73,7 +84,7 @@ class Board:
         letters = self.dead_letters.total()
         return (
             f"{self.completed} of {self.records} records complete: {outcomes or 'no results yet'},"
-            f" {letters} dead letters; {self.refreshed} of {self.refreshes} balance refreshes"
+            f" {letters} dead letters; {self.refreshed} of {self.refreshes} balance refreshes; {self.doubt.line()}"
         )
 
     def waiting(self) -> str:
@@ -81,11 +92,20 @@ class Board:
         unsent = self.records - self.sent
         parts = [f"{unsent} records to be sent"] if unsent else []
         parts += [f"{n} in {topic}" for topic, n in sorted(self._incomplete.items())]
+        parts += [f"{len(self.doubt.open)} open orders"] if self.doubt.open else []
         return f"Waiting for: {', '.join(parts)}" if parts else "All is complete."
 
     def drawing(self) -> RenderableType:
         """The whole picture."""
-        return Group(self._bars(), self._result_table(), self._change_table(), self.waiting())
+        settled = [self.doubt.table(self._rows)] if self._shows_settled else []
+        return Group(
+            self._bars(),
+            self._result_table(),
+            f"Doubt: {self.doubt.line()}",
+            *settled,
+            self._change_table(),
+            self.waiting(),
+        )
 
     def _bars(self) -> Progress:
         bars = Progress(

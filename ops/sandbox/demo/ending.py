@@ -45,7 +45,8 @@ def give_verdict(stage: Stage, played: Played, steps: Steps) -> None:
                 fetch_book(stage.simulator.book_url),
                 stage.default_client,
                 Schemas(),
-            )
+            ),
+            all_settled=True,
         ),
     )
     show(verdict, steps.console)

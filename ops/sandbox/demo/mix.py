@@ -8,6 +8,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
+from ops.sandbox.demo.doubt import UNFINDABLE
 from ops.sandbox.demo.troubles import SAMPLES, troubles
 from ops.sandbox.paywizard.world import Card, World
 from ops.sandbox.sending import Desk, Sending
@@ -64,7 +65,13 @@ def make_mix(world: World, seed: int, now: datetime) -> Mix:
     payments = [each for each in originals if each.sending.what == "PAYMENT"]
     later, tipped = payments[:LATER], payments[LATER : LATER + TIPS]
     voided = [each for each in originals if each not in later and each not in tipped][:VOIDS]
-    timed = [*plain, *author.tips(tipped), *author.voids(voided), *author.early_bird()]
+    timed = [
+        *plain,
+        *author.tips(tipped),
+        *author.voids(voided),
+        *author.early_bird(),
+        author.unanswered(),
+    ]
     samples = [(each.moment, each.sending, each.card) for each in payments[-SAMPLES:]]
     timed += [
         _Timed(moment, sending, card)
@@ -187,6 +194,12 @@ class _Author:
         void = self._write("VoidCommand", card, original)
         yield _Timed(0.4, void.sending, card)
         yield _Timed(0.45, payment.sending, card)
+
+    def unanswered(self) -> _Timed:
+        """A payment of which PayWizard says nothing more than that it has come: see `doubt.py`."""
+        card = self._active[2]
+        money = {"amount": "4.00", "currency": card.currency}
+        return _Timed(0.2, self.desk.command("PaymentCommand", UNFINDABLE, card, **money), card)
 
     def _write(
         self,

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from ops.sandbox.demo.board import Board
+from ops.sandbox.demo.doubt import Desk, PowerCut
 from ops.sandbox.demo.mix import follow_ups, make_mix
 from ops.sandbox.demo.stage import Stage
 from ops.sandbox.following import RESULTS, Follower, Sender, WaitedInVainError
@@ -21,6 +22,8 @@ PROGRESS_SECONDS_MAX: Final = 60.0
 """Longest time in which nothing more is completed; the longest honest wait is for an original."""
 LINE_SECONDS: Final = 2.0
 """Between two lines where there is no terminal."""
+LOG_LINES: Final = 60
+"""How long the last drawing may be where there is no terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +37,27 @@ class Played:
 def play(stage: Stage, seed: int, console: Console) -> Played:
     """Send everything and wait for it.
 
-    WaitedInVainError: the worker does not get on. ChildError: it ended.
+    Once in between the worker is killed; what stays in doubt, an operator settles.
+    WaitedInVainError: the worker does not get on. ChildError: it ended, or refused the operator.
     """
     mix = make_mix(stage.world, seed, _now())
-    board = Board(len(mix.sendings), console.height)
+    lines = console.height if console.is_terminal else LOG_LINES
+    board = Board(len(mix.sendings), lines)
     to_send = deque(mix.sendings)
-    started = time.monotonic()
+    started = completed_at = time.monotonic()
     with ExitStack() as stack:
         sender = stack.enter_context(Sender(stage.kafka, stage.prefix))
         follower = stack.enter_context(Follower(stage.kafka, stage.prefix, stage.group))
         show = stack.enter_context(_Screen(console, board))
         patience = _Patience(board)
+        power_cut = PowerCut(stage=stage, console=console)
+        desk = Desk(stage=stage, console=console)
         complete = False
-        while to_send or not complete:
+        while to_send or not complete or board.doubt.open:
             _send_what_is_due(sender, to_send, board, time.monotonic() - started)
             incomplete = follower.incomplete()
+            if incomplete or to_send:
+                completed_at = time.monotonic()
             complete = not incomplete
             for seen in follower.read():
                 board.saw(seen)
@@ -58,8 +67,10 @@ def play(stage: Stage, seed: int, console: Console) -> Played:
                     board.records += len(more)
             board.update(incomplete)
             show.draw()
+            power_cut.strike(board.sent / board.records)
+            desk.attend(board.doubt.in_doubt)
             patience.check(stage)
-    return Played(board.sent, time.monotonic() - started)
+    return Played(board.sent, completed_at - started)
 
 
 def _send_what_is_due(
@@ -84,7 +95,7 @@ class _Patience:
             raise stage.worker.error(
                 f"ended with {stage.worker.end(0)} in the middle of its work"
             )
-        done = self._board.completed + self._board.refreshed
+        done = self._board.completed + self._board.refreshed + len(self._board.doubt.settled)
         if done > self._done:
             self._done, self._until = done, time.monotonic() + PROGRESS_SECONDS_MAX
         elif time.monotonic() > self._until:

@@ -15,6 +15,7 @@ from rich.text import Text
 from ops.sandbox.following import delete_topics
 from ops.sandbox.kafka import SandboxKafka, create_kafka
 from ops.sandbox.kafka.start import GivenKafka
+from ops.sandbox.paywizard.fault_plan import FaultPlan
 from ops.sandbox.paywizard.world import World, make_sandbox_world
 from ops.sandbox.simulator_process import SimulatorProcess
 from ops.sandbox.worker_process import WorkerProcess, create_topics, run_tool, worker_settings
@@ -22,17 +23,22 @@ from ops.sandbox.worker_process import WorkerProcess, create_topics, run_tool, w
 CLIENTS: Final = 2
 CARDS: Final = 25
 PARTITIONS: Final = 3
-LATENCY_SECONDS: Final = (0.02, 0.1)
-"""Enough for the calls of different cards to overlap, and for the run to be watched."""
-SETTINGS: Final = {"ORIGINAL_WAIT_SECONDS": "20"}
-"""What differs from the defaults: a demo should not wait a minute for an order that never comes."""
+SETTINGS: Final = {
+    "ORIGINAL_WAIT_SECONDS": "20",
+    "PAYWIZARD_READ_TIMEOUT_SECONDS": "2",
+    "PAYWIZARD_CALL_DEADLINE_SECONDS": "3",
+    "SEND_DEADLINE_SECONDS": "2",
+    "LEASE_SECONDS": "6",
+    "IN_DOUBT_GRACE_SECONDS": "1",
+}
+"""What differs from the defaults: a demo should not wait minutes for what never comes."""
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Stage:
-    """Everything that runs; `kafka` are its bootstrap servers."""
+    """Everything that runs; `kafka` are its bootstrap servers, `worker` is the present process."""
 
     folder: Path
     world: World
@@ -56,6 +62,16 @@ class Stage:
         """Whom commands without `clientId` are for."""
         return self.world.clients[0].client_id
 
+    def close(self) -> None:
+        """Kill the worker, if it still runs."""
+        self.worker.close()
+
+    def kill_worker(self) -> None:
+        """End the worker as a power cut does, and start it again; its log goes on in the same file."""
+        self.worker.kill()
+        self.worker.close()
+        self.worker = WorkerProcess(self.settings, self.worker.log_path)
+
 
 class Steps:
     """Does one thing after the other and says how long each took."""
@@ -73,8 +89,8 @@ class Steps:
 
 
 @contextmanager
-def set_stage(folder: Path, seed: int, steps: Steps) -> Iterator[Stage]:
-    """Start everything, and stop it again however the block ends.
+def set_stage(folder: Path, seed: int, plan: FaultPlan, steps: Steps) -> Iterator[Stage]:
+    """Start everything, and stop it again however the block ends; the simulator follows `plan`.
 
     SandboxKafkaError, ChildError: something did not start.
     """
@@ -84,7 +100,7 @@ def set_stage(folder: Path, seed: int, steps: Steps) -> Iterator[Stage]:
         simulator = steps.take(
             "Starting the PayWizard simulator",
             "The PayWizard simulator listens",
-            lambda: stack.enter_context(SimulatorProcess(folder, world, LATENCY_SECONDS, seed)),
+            lambda: stack.enter_context(SimulatorProcess(folder, world, plan=plan)),
         )
         kafka = steps.take(
             "Starting Apache Kafka",
@@ -98,16 +114,17 @@ def set_stage(folder: Path, seed: int, steps: Steps) -> Iterator[Stage]:
         steps.take(
             "Making ledger and topics", "Ledger and topics are made", lambda: make(settings)
         )
-        worker = stack.enter_context(WorkerProcess(settings, folder / "worker.log"))
-        steps.take("Starting the worker", "The worker is ready", worker.wait_until_ready)
-        yield Stage(
+        stage = Stage(
             folder=folder,
             world=world,
             kafka=kafka,
             simulator=simulator,
-            worker=worker,
+            worker=WorkerProcess(settings, folder / "worker.log"),
             settings=settings,
         )
+        stack.callback(stage.close)
+        steps.take("Starting the worker", "The worker is ready", stage.worker.wait_until_ready)
+        yield stage
 
 
 def make(settings: dict[str, str]) -> None:

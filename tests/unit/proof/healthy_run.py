@@ -76,6 +76,16 @@ class Run:
         self.history.commands.append(command)
         return command
 
+    def resolution(self) -> Command:
+        """Let an operator decide something."""
+        sent = Command(
+            place=self._next("commands.resolution"),
+            key_digest=digest(b"number"),
+            value_digest=digest(b"a decision"),
+        )
+        self.history.resolutions.append(sent)
+        return sent
+
     def garbage(self, headers: Headers = ()) -> Command:
         """Send a record that does not decode."""
         command = Command(
@@ -122,7 +132,8 @@ class Run:
         self.history.book.orders[command.order] = BookOrder(
             requests=1,
             effects=effects,
-            checkout_ids=(f"9-{command.order.tran_order_no}",) if effects else (),
+            truth="SUCCEEDED" if effects else "DECLINED",
+            checkout_ids=(f"9-{command.order.tran_order_no}",),
             loyalty_channel="FACTOR4",
             account_id=command.account_id,
             amount=command.amount,
@@ -175,6 +186,7 @@ def healthy() -> History:
     run.dead_letter(run.garbage((("trace", RICH.account_id.encode()),)), "BAD_FRAME")
     run.dead_letter(run.command("paid", POOR, value=b"other content"), "CONFLICT")
     run.command("paid", partition=1)
+    run.dead_letter(run.resolution(), "NOT_IN_DOUBT")
     doubt = run.command("doubt", OPEN)
     expired = run.command("expired", OPEN)
     run.result(paid, "SUCCEEDED", at=1)

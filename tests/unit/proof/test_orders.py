@@ -197,3 +197,60 @@ def test_a_result_about_another_card_is_found(history: History) -> None:
     """A result names the card of its command."""
     first_result(history, "declined", card=RICH)
     assert broken(check(history)) == [("truth", str(order("declined")))]
+
+
+def test_an_order_that_is_still_open_is_found_where_all_is_settled(history: History) -> None:
+    """P2: PENDING and IN_DOUBT are no end; while a run goes on they are no fault either."""
+    assert broken(check(history)) == []
+    verdict = check(history, all_settled=True)
+    assert broken(verdict) == [("P2", str(order("doubt")))]
+    assert "still IN_DOUBT" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "checkout_ids", "words"),
+    [
+        ("declined", "NOT_EXECUTED", ("9-declined",), "it was executed, and is DECLINED"),
+        ("declined", "DECLINED", (), "nobody can have declined it"),
+        ("declined", "SUCCEEDED", ("9-declined",), "nothing moved"),
+    ],
+)
+def test_a_result_that_contradicts_the_truth_is_found(
+    history: History, number: str, status: str, checkout_ids: tuple[str, ...], words: str
+) -> None:
+    """What is published of an order is what PayWizard's book says became of it."""
+    book(history, number, checkout_ids=checkout_ids)
+    first_result(history, number, status=status)
+    verdict = check(history)
+    assert broken(verdict) == [("truth", str(order(number)))]
+    assert words in verdict.sentence
+
+
+@pytest.mark.parametrize("decided_by", ["STATUS_QUERY", "OPERATOR"])
+def test_a_final_result_that_contradicts_the_truth_is_found(
+    history: History, decided_by: str
+) -> None:
+    """Whoever ends a doubt: the word has to be true."""
+    final = event_id(order("settled"), "final")
+    false = {"status": "DECLINED", "checkout_id": None, "decided_by": decided_by}
+    doctor(history.results, lambda r: r.event_id == final, **false)
+    verdict = check(history, all_settled=True)
+    assert ("truth", str(order("settled"))) in broken(verdict)
+
+
+@pytest.mark.parametrize(
+    ("number", "decided_by", "is_fine"),
+    [
+        ("void", "STATUS_QUERY", True),
+        ("paid", "OPERATOR", True),
+        ("paid", "STATUS_QUERY", False),
+        ("paid", "REPLY", False),
+        ("void", "REPLY", False),
+    ],
+)
+def test_a_missing_checkout_id_is_found_where_an_answer_had_one(
+    history: History, number: str, decided_by: str, is_fine: bool
+) -> None:
+    """A void that was seen at its original, and an order that an operator ended, may have none."""
+    first_result(history, number, checkout_id=None, decided_by=decided_by)
+    assert broken(check(history)) == ([] if is_fine else [("truth", str(order(number)))])

@@ -61,6 +61,7 @@ BOOK = {
             "operation": "PAYMENT",
             "requests": 2,
             "effects": 1,
+            "truth": "SUCCEEDED",
             "results": [0],
             "checkoutIds": ["9001"],
             "accountId": "600000000000000001",
@@ -276,6 +277,7 @@ def test_the_book_is_read_exactly() -> None:
     assert book.orders[Order(CLIENT, "A-1")] == BookOrder(
         requests=2,
         effects=1,
+        truth="SUCCEEDED",
         checkout_ids=("9001",),
         account_id="600000000000000001",
         amount=Decimal("10.50"),

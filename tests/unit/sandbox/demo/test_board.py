@@ -94,7 +94,7 @@ def test_a_line_says_how_far_it_is() -> None:
     board = board_with(result("SUCCEEDED"), result("DECLINED"), seen(DEAD_LETTERS))
     assert board.line() == (
         "4 of 10 records complete: 1 DECLINED, 1 SUCCEEDED, 1 dead letters; "
-        "0 of 0 balance refreshes"
+        "0 of 0 balance refreshes; open: none; settled: none"
     )
 
 
@@ -116,6 +116,25 @@ def test_the_tables_show_outcomes_and_mask_cards() -> None:
     assert CARD not in text
 
 
+def test_doubt_is_shown_until_it_is_settled() -> None:
+    """An open order is counted by its status, and once it has ended by whoever settled it."""
+    board = board_with(
+        result("IN_DOUBT", reason="TIMEOUT", decidedBy="WORKER"),
+        result("IN_DOUBT", tranOrderNo="A-2", decidedBy="WORKER"),
+        result("PENDING", tranOrderNo="A-3"),
+        result("SUCCEEDED", tranOrderNo="A-4"),
+    )
+    assert "open: 2 IN_DOUBT, 1 PENDING; settled: none" in drawn(board)
+    assert board.doubt.in_doubt.keys() == {"A-1", "A-2"}
+    assert "3 open orders" in board.waiting()
+    board.saw(result("SUCCEEDED", decidedBy="OPERATOR"))
+    board.saw(result("DECLINED", tranOrderNo="A-3", decidedBy="STATUS_QUERY"))
+    text = drawn(board)
+    assert "open: 1 IN_DOUBT; settled: 1 by a status query, 1 by an operator" in text
+    assert "IN_DOUBT (TIMEOUT)" in text
+    assert board.doubt.open.keys() == {("1", "A-2")}
+
+
 def test_a_low_screen_shows_fewer_rows() -> None:
     """The live drawing fits the terminal, so that it can be drawn over."""
     results = [result("SUCCEEDED", requestedAmount=str(Decimal(n))) for n in range(9)]
@@ -124,3 +143,4 @@ def test_a_low_screen_shows_fewer_rows() -> None:
         for each in results:
             board.saw(each)
         assert drawn(board).count("PAYMENT") == rows
+        assert len(drawn(board).splitlines()) <= lines

@@ -1,0 +1,128 @@
+"""A day full of doubt: what PayWizard does to its callers, and the orders that upstream sends meanwhile."""
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ops.sandbox.paywizard.fault_plan import FaultPlan
+from ops.sandbox.paywizard.world import Card
+from ops.sandbox.sending import Sending
+from tests.e2e.runs import Run
+
+LOST: Final = "lost: "
+PENDING: Final = "pending: "
+"""How the rules are named that lose an answer, or leave an order pending."""
+MOVING: Final = (
+    "giftTransaction",
+    "giftIssuance",
+    "loyaltyIssuance",
+    "loyaltyRedemption",
+    "giftVoid",
+    "giftTip",
+)
+
+_Rule = tuple[str, float, dict[str, Any]]
+_ORDERS: Final[tuple[_Rule, ...]] = (
+    ("lost: request closed", 0.03, {"kind": "lose-request", "how": "close"}),
+    ("lost: request reset", 0.03, {"kind": "lose-request", "how": "reset"}),
+    ("lost: request hangs", 0.01, {"kind": "lose-request", "how": "hang", "hangSeconds": 4}),
+    (
+        "pending: succeeds",
+        0.08,
+        {"kind": "pending", "settles": "success", "afterSeconds": 3},
+    ),
+    ("pending: fails", 0.05, {"kind": "pending", "settles": "failure", "afterQueries": 2}),
+    ("pending: for ever", 0.03, {"kind": "pending", "settles": "never"}),
+    ("lost: answer reset", 0.05, {"kind": "lose-answer", "how": "reset"}),
+    ("lost: answer closed", 0.04, {"kind": "lose-answer", "how": "close"}),
+    ("lost: answer hangs", 0.01, {"kind": "lose-answer", "how": "hang", "hangSeconds": 4}),
+    ("lost: answer cut", 0.03, {"kind": "cut-answer"}),
+    ("lost: half the JSON", 0.02, {"kind": "truncate"}),
+    ("lost: garbage", 0.02, {"kind": "garbage", "content": "html"}),
+    ("lost: server error", 0.02, {"kind": "http-error", "status": 502, "effect": True}),
+    ("lost: result true", 0.02, {"kind": "wrong-type", "field": "result", "value": True}),
+    ("lost: code as text", 0.02, {"kind": "wrong-type", "field": "code", "value": "200"}),
+)
+_QUERIES: Final[tuple[_Rule, ...]] = (
+    ("query down", 0.2, {"kind": "http-error", "status": 503}),
+    ("query lost", 0.1, {"kind": "lose-request", "how": "reset"}),
+    ("query garbage", 0.05, {"kind": "garbage", "content": "bytes"}),
+    ("query odd state", 0.05, {"kind": "wrong-type", "field": "state", "value": "2"}),
+)
+_FOUND: Final[tuple[_Rule, ...]] = (
+    ("found not", 0.25, {"kind": "hide"}),
+    ("found with another amount", 0.2, {"kind": "misreport", "about": ["amount"]}),
+    ("found at another merchant", 0.2, {"kind": "misreport", "about": ["mid"]}),
+)
+
+
+def doubtful_plan(seed: int) -> FaultPlan:
+    """Lose, delay and hold up answers; queries are down at times, and hide or lie about some orders."""
+    slow = {"distribution": "uniform", "secondsMin": 0.02, "secondsMax": 0.3}
+    rules: list[dict[str, Any]] = [
+        {"name": "slow", "fault": {"kind": "delay", "latency": slow}},
+        *_rules(_ORDERS, MOVING, "request"),
+        *_rules(_QUERIES, ("queryOrder",), "request"),
+        *_rules(_FOUND, ("queryOrder",), "order"),
+    ]
+    return FaultPlan.model_validate_json(json.dumps({"seed": seed, "rules": rules}))
+
+
+def _rules(
+    table: tuple[_Rule, ...], operations: tuple[str, ...], per: str
+) -> Iterator[dict[str, Any]]:
+    for name, probability, fault in table:
+        when = {"operations": operations}
+        yield {"name": name, "when": when, "probability": probability, "per": per} | {
+            "fault": fault
+        }
+
+
+@dataclass(kw_only=True)
+class Upstream:
+    """Sends orders of all kinds that move something; each original is voided or tipped once at most."""
+
+    run: Run
+    chance: random.Random
+    sent: list[str] = field(default_factory=list)
+    _originals: list[tuple[str, Card]] = field(default_factory=list)
+
+    def send(self, count: int) -> None:
+        """Send so many new orders, and return once Kafka has all of them."""
+        sendings = [self._next() for _ in range(count)]
+        self.run.sender.send(*sendings)
+
+    def _next(self) -> Sending:
+        order = f"order-{len(self.sent)}"
+        self.sent.append(order)
+        draw = self.chance.random()
+        if draw < 0.15 and len(self._originals) > 20:
+            return self._follow_up(order, tip=draw < 0.07)
+        card = self.chance.choice(self.run.world.cards)
+        record, fields = self._content(draw)
+        if record in {"PaymentCommand", "ReloadCommand"}:
+            self._originals.append((order, card))
+        return self.run.desk.command(record, order, card, **fields)
+
+    def _follow_up(self, order: str, *, tip: bool) -> Sending:
+        payments = self._originals[:-10]  # by then most of them are decided
+        original, card = self.chance.choice(payments)
+        self._originals.remove((original, card))
+        fields = {"originalTranOrderNo": original}
+        if not tip:
+            return self.run.desk.command("VoidCommand", order, card, **fields)
+        money = {"amount": "1.00", "currency": card.currency}
+        return self.run.desk.command("TipCommand", order, card, **fields, **money)
+
+    def _content(self, draw: float) -> tuple[str, dict[str, Any]]:
+        money = {"amount": f"{self.chance.randint(1, 3)}.00", "currency": "USD"}
+        if draw < 0.65:
+            return "PaymentCommand", money
+        if draw < 0.70:
+            return "PaymentCommand", money | {"amount": "5000.00"}
+        if draw < 0.82:
+            return "ReloadCommand", money
+        points = {"points": self.chance.randint(1, 9)}
+        return ("IssuePointsCommand" if draw < 0.92 else "RedeemPointsCommand"), points

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
@@ -23,7 +23,6 @@ from worker.adapters.paywizard.gateway import PayWizardGateway
 from worker.adapters.sql.ledger import SqlLedger
 from worker.adapters.sql.schema import LedgerSchemaError
 from worker.adapters.system_clock import SystemClock, boottime_seconds, monotonic_seconds
-from worker.application.dispatch import Dispatcher
 from worker.application.halting import Halt
 from worker.application.ports import LedgerForeignError, LedgerUnavailableError
 from worker.bootstrap.assembly import (
@@ -200,13 +199,14 @@ async def _serve(around: Surroundings, world: World, stop: asyncio.Event) -> Non
         }
         await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         halt.halt()
-        if bridge.failed.done() or dispatcher.failed.done():
+        failures = (bridge.failed, dispatcher.failed, *beside)
+        if any(each.done() for each in failures):
             await end_calls(bridge, dispatcher, calls_seconds)
-        _raise_failure(bridge, dispatcher)
+        raise_failure(failures)
         log.info("worker.draining")
         consumer.stop_fetching()
         await drain(bridge, dispatcher, around.settings.drain_timeout_seconds)
-        _raise_failure(bridge, dispatcher)
+        raise_failure((bridge.failed, dispatcher.failed))
     finally:
         for task in (stopping, *beside):
             task.cancel()
@@ -229,10 +229,10 @@ def _notes_of(owner: str, world: World) -> Callable[[str, OffsetMap], str]:
     return note
 
 
-def _raise_failure(bridge: Bridge, dispatcher: Dispatcher) -> None:
-    """Say in one sentence why a thread or a lane ended, if one did."""
-    for failed in (bridge.failed, dispatcher.failed):
-        if failed.done():
+def raise_failure(failures: Iterable[asyncio.Future[None]]) -> None:
+    """Say in one sentence why a thread, a lane or a task beside them ended, if one did."""
+    for failed in failures:
+        if failed.done() and failed.exception() is not None:
             raise _reason(failed.exception())
 
 

@@ -54,6 +54,8 @@ class Scenario:
     skews: Sequence[float] = ()
     database_skew: float = 0.0
     balance: Decimal = Decimal(100)
+    purges: bool = False
+    """Whether what is over is purged in the end, and everything sent once more."""
 
 
 @lru_cache(maxsize=4096)
@@ -302,6 +304,15 @@ FIXED: Final[Sequence[Scenario]] = (
         crashes=[18.5],
     ),
     Scenario(
+        name="old numbers return after a purge",
+        sendings=[
+            Sending(payment("P1")),
+            Sending(void("V1", "P1")),
+            Sending(payment("P1", amount=OTHER_AMOUNT), partition=1),
+        ],
+        purges=True,
+    ),
+    Scenario(
         name="clocks that are wrong",
         sendings=[Sending(payment("P1"), 2.0), Sending(payment("P2"), 2.0, partition=1)],
         workers=2,
@@ -337,6 +348,7 @@ def drawn(random: Random, seed: int) -> Scenario:
             grace_seconds=random.choice((0.0, 2.0)),
             budget_seconds=random.choice((15.0, 60.0)),
         ),
+        purges=random.random() < 0.3,
         operator_at=[random.random() * 25] if random.random() < 0.3 else (),
         unreadable=(0.0, random.random() * 15) if random.random() < 0.2 else (0.0, 0.0),
         rebalances=[random.random() * 15 for _ in range(random.choice((0, 0, 1, 3)))],

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -23,7 +23,8 @@ from worker.adapters.avro.frames import encode_frame
 from worker.domain.card_state import CardState
 from worker.domain.commands import Command
 from worker.domain.commit_note import read_note
-from worker.domain.entry import Entry
+from worker.domain.entry import Entry, Published, Request, StoredOutcome
+from worker.domain.replies import Answer
 from worker.domain.states import State
 from worker.domain.status_checks import awaits_final, awaits_word
 
@@ -152,7 +153,7 @@ class World:
         try:
             self.virtual.run_until(lambda: self._at_rest, TROUBLE_SECONDS)
             self._heal()
-            return self._rests() and self._operator_ends()
+            return self._rests() and self._operator_ends() and self._old_numbers_return()
         except StuckError:
             return False
 
@@ -250,7 +251,7 @@ class World:
         at_once(FakeLedger("operator", self.store).adopt(AFFILIATION, [], since))
 
     def _look(self) -> None:
-        all_sent = len(self.sent) == len(self.scenario.sendings)
+        all_sent = len(self.sent) >= len(self.scenario.sendings)
         owed = any(state.stale for state in self.store.cards.values())
         self._at_rest = all_sent and not owed and self.kafka.at_rest() and not self._asks_on()
         self.virtual.after(LOOK_SECONDS, self._look)
@@ -269,6 +270,17 @@ class World:
         for entry in left:
             self._resolve(entry, self._truth_of(entry) or State.NOT_EXECUTED)
         return self._rests() if left else True
+
+    def _old_numbers_return(self) -> bool:
+        """Purge what is over, and let upstream send everything once more (P13)."""
+        if not self.scenario.purges or self.workers_before_restoring is not None:
+            return True
+        for key, entry in self.store.entries.items():
+            if entry.published is Published.FINAL:
+                self.store.entries[key] = _tombstone(entry, self.database_now())
+        for sending in self.scenario.sendings:
+            self._send(sending)
+        return self._rests()
 
     def _operator_decides(self) -> None:
         """Let an operator decide the open orders of which PayWizard's book already knows the end."""
@@ -322,3 +334,17 @@ class World:
             if not self.virtual.run_until(lambda: not self._at_rest, since + SETTLE_SECONDS):
                 return True
         return False
+
+
+def _tombstone(entry: Entry, now: datetime) -> Entry:
+    """What a purge leaves: who it was, how it ended, and what it took."""
+    assert entry.outcome is not None
+    answer = Answer(checkout_id=entry.checkout_id)
+    return replace(
+        entry,
+        version=entry.version + 1,
+        request=Request(received_at=now),
+        outcome=StoredOutcome(decided_by=entry.outcome.decided_by, answer=answer),
+        queries=(),
+        purged_at=now,
+    )

@@ -298,7 +298,9 @@ class World:
             if order.movement is not None:
                 return State.SUCCEEDED
             if order.settled or order.does_at_once or not order.does_at_all:
-                return State.NOT_EXECUTED if order.nameless else State.DECLINED
+                # Of an order that PayWizard has named, even in a query, NOT_EXECUTED is no word.
+                unnamed = order.nameless and entry.proven_checkout_id is None
+                return State.NOT_EXECUTED if unnamed else State.DECLINED
         return None
 
     def _resolve(self, entry: Entry, outcome: State) -> None:

@@ -70,10 +70,25 @@ class Resolve:
                 if asyncio.get_running_loop().time() < waits_until:
                     return None
                 return self._refused(record, Unusable(DeadLetterReason.NOT_IN_DOUBT))
+            case Ruled.APPLY if await self._names_another(resolution):
+                malformed = DeadLetterReason.MALFORMED_RESOLUTION
+                return self._refused(record, Unusable(malformed, "checkoutId"))
             case Ruled.APPLY:
                 assert entry is not None
                 applied = await self._applied(entry, resolution)
                 return Handled(record=record, how=How.NOTHING) if applied else None
+
+    async def _names_another(self, resolution: Resolution) -> bool:
+        """Whether its checkoutId is that of another order: a void of this one would revoke that."""
+        checkout_id = resolution.checkout_id
+        if checkout_id is None:
+            return False
+        known = await self.ledger.find_by_checkout_id(resolution.client_id, checkout_id)
+        return (
+            known is not None
+            and known.tran_order_no != resolution.tran_order_no
+            and known.proven_checkout_id == checkout_id
+        )
 
     async def _applied(self, entry: Entry, resolution: Resolution) -> bool:
         """Decide the order; False if someone else moved it: look again."""

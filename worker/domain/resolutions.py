@@ -84,10 +84,13 @@ def judge(entry: Entry | None, resolution: Resolution) -> Ruled | Unusable:
 
 
 def outcome_of(entry: Entry, resolution: Resolution) -> StoredOutcome:
-    """Build what is stored of an order that an operator has decided."""
+    """Build what is stored of an order that an operator has decided.
+
+    A checkoutId that came with a garbled answer may be anybody's, and no ruling makes it ours.
+    """
     before = Answer() if entry.outcome is None else entry.outcome.answer
     answer = replace(
-        before, result=None, checkout_id=resolution.checkout_id or before.checkout_id
+        before, result=None, checkout_id=resolution.checkout_id or entry.proven_checkout_id
     )
     ruling = Ruling(resolution.operator, resolution.reason, resolution.requested_at)
     return StoredOutcome(decided_by=DecidedBy.OPERATOR, answer=answer, ruling=ruling)

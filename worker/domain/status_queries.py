@@ -197,7 +197,12 @@ def _outcome(entry: Entry, question: Question, found: OrderFound) -> StoredOutco
     """Keep what PayWizard said of the order; an earlier `result` is overtaken."""
     before = Answer() if entry.outcome is None else entry.outcome.answer
     if question.by is Identifier.ORIGINAL:
-        answer = replace(before, result=None, ori_checkout_id=question.value)
+        answer = replace(
+            before,
+            result=None,
+            checkout_id=entry.proven_checkout_id,
+            ori_checkout_id=question.value,
+        )
     else:
         answer = replace(
             before,

@@ -22,6 +22,7 @@ from tests.unit.application.open_orders import (
     in_doubt,
     look,
     pending,
+    published_open,
     statuses,
 )
 from tests.unit.application.worker_over_fakes import (
@@ -32,6 +33,7 @@ from tests.unit.application.worker_over_fakes import (
 from worker.application.ports import OutputTopic
 from worker.domain.entry import Published, Ruling
 from worker.domain.outcomes import result_event_id
+from worker.domain.replies import Answer, Doubt, NoAnswer
 from worker.domain.states import State
 
 # ── Applied ─────────────────────────────────────────────────────────────────────────────────
@@ -224,4 +226,35 @@ async def test_a_decision_does_not_contradict_paywizards_checkout_id(
     await resolve(worker, "SUCCEEDED", checkoutId=CHECKOUT)
     await look(worker, 0)
     assert statuses(worker) == ["PENDING", "SUCCEEDED"]
+    await worker.stop()
+
+
+@on_late_virtual_time
+async def test_a_decision_does_not_take_the_checkout_id_of_another_order() -> None:
+    """A void of this order would revoke that one: money that nobody asked for."""
+    worker = a_worker()
+    await worker.run(payment("T-0"))
+    taken = entry_of(worker, "T-0").checkout_id
+    assert taken is not None
+    await in_doubt(worker)
+    await resolve(worker, "SUCCEEDED", checkoutId=taken)
+    assert letters(worker) == [("MALFORMED_RESOLUTION", "checkoutId")]
+    assert worker.state_of("T-1") is State.IN_DOUBT
+    await worker.stop()
+
+
+@pytest.mark.parametrize("outcome", ["SUCCEEDED", "NOT_EXECUTED"])
+@on_late_virtual_time
+async def test_a_decision_does_not_make_a_garbled_answers_checkout_id_ours(
+    outcome: str,
+) -> None:
+    """It may be another order's, and voids and tips go by it."""
+    worker = a_worker()
+    garbled = NoAnswer(Doubt.BAD_REPLY, Answer(http_status=200, checkout_id=CHECKOUT))
+    worker.paywizard.will(garbled)
+    await published_open(worker)
+    assert entry_of(worker).checkout_id == CHECKOUT
+    await resolve(worker, outcome)
+    assert worker.state_of("T-1").value == outcome
+    assert entry_of(worker).checkout_id is None
     await worker.stop()

@@ -351,9 +351,12 @@ def test_a_revoked_original_proves_nothing_for_a_void_that_does_not_hold_it() ->
 
 
 def test_a_void_does_not_take_its_originals_identity() -> None:
-    """The original's checkoutId leads to the payment, never to the void."""
-    for known in (None, CHECKOUT):
-        void = open_entry(VOID, takes=ORIGINAL, outcome=doubt(known))
+    """The original's checkoutId leads to the payment; a garbled answer's may lead to anybody."""
+    answered = StoredOutcome(
+        decided_by=DecidedBy.REPLY, answer=Answer(checkout_id=CHECKOUT, result=2)
+    )
+    for outcome, known in ((doubt(None), None), (doubt(CHECKOUT), None), (answered, CHECKOUT)):
+        void = open_entry(VOID, takes=ORIGINAL, outcome=outcome)
         finding = judged(void, BY_ORIGINAL, found(3, checkout_id=ORIGINAL))
         assert finding.outcome is not None
         answer = finding.outcome.answer

@@ -249,13 +249,14 @@ class ConsumerThread(threading.Thread):
             self._slow.discard(partition)
         found = consumer.committed(partition, metadata=True, timeout_ms=COMMITTED_TIMEOUT_MS)
         self._count_outcome(self._bridge.settle_doubt(partition, found))
-        if found is None:
+        note = None if found is None else read_note(found.metadata)
+        if found is None or (note is not None and note.topic_id != topic_id):
+            # Never read, or our note of an older topic of that name, whose offsets these are not.
+            # What lies below the first is gone from the log, and nobody has ever completed it.
             first = consumer.beginning_offsets([partition], timeout_ms=COMMITTED_TIMEOUT_MS)
-            # What lies below is gone from the log, and nobody has ever completed it.
             return OffsetMap.begin(first[partition])
-        note = read_note(found.metadata)
-        if note is None or note.topic_id != topic_id:
-            # An operator's tool, or another topic of the same name: nothing is known.
+        if note is None:
+            # An operator's tool has set the offset: of what lies below nothing is known.
             return OffsetMap.begin(found.offset)
         self._check_note(note)
         return OffsetMap.resume(found.offset, note.offset_map, note.since)

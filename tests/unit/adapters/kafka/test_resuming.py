@@ -118,9 +118,10 @@ async def test_what_was_passed_over_stays_unknown_to_the_tenures_that_follow() -
     assert [worker.application.completed_before(at) for at in (7, 8)] == [False, True]
 
 
-async def test_the_map_of_another_topic_is_foreign() -> None:
-    """The topic was made anew: its records have the same offsets, and none of them is done."""
+async def test_a_topic_that_was_made_anew_is_read_from_its_beginning() -> None:
+    """P3: the committed offset is the old topic's; of the new one nothing is done."""
     worker = resuming(written(MAP_10_13, "of-old"))
+    worker.consumer.offsets[P0] = 14
     with worker.running():
         await until(lambda: 16 in worker.offsets())
     assert worker.offsets() == list(range(10, 17))

@@ -50,6 +50,7 @@ services: $(READY)
 	  echo "make test needs these Debian packages: $$packages" >&2; \
 	  echo "Install them as root: apt-get install --no-install-recommends $$packages" >&2; exit 1; fi
 	$(BIN)/python -m ops.sandbox.kafka --prepare
+	$(BIN)/python -m ops.sandbox.toxiproxy --prepare
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
   --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)

@@ -2,11 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -35,13 +36,17 @@ class ChildProcess:
         command: Sequence[str | os.PathLike[str]],
         log_path: Path,
         environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> None:
-        """Start it; `name` is for messages, `environment` replaces ours. Standard error is logged too."""
+        """Start it; `name` is for messages, `environment` replaces ours. Standard error is logged too.
+
+        `folder` is removed at our end, or when `close` finds the command still running.
+        """
         self.name, self.log_path = name, log_path
         self._said_before = log_path.stat().st_size if log_path.exists() else 0
-        # The supervisor removes a folder at the end: this one is never made.
-        folder = log_path.with_name(f"{log_path.name}.none")
-        supervise = [sys.executable, "-I", "-S", str(_SUPERVISE), str(folder)]
+        # The supervisor removes a folder at the end: without one, one that is never made.
+        leaves = folder or log_path.with_name(f"{log_path.name}.none")
+        supervise = [sys.executable, "-I", "-S", str(_SUPERVISE), str(leaves)]
         with log_path.open("ab") as log:
             self._supervisor = subprocess.Popen(  # noqa: S603 our callers' words
                 [*supervise, *command],
@@ -88,6 +93,15 @@ class ChildProcess:
             if self._process is not None:
                 self._process.send_signal(signal_number)
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let it stand still for the time of the block; its connections stay open."""
+        self.tell(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.tell(signal.SIGCONT)
+
     def end(self, seconds_max: float) -> int:
         """Wait for its end and return its exit code, 256 - N if signal N ended it.
 
@@ -101,6 +115,17 @@ class ChildProcess:
     def close(self) -> None:
         """Kill it, if it still runs."""
         self._supervisor.communicate()
+
+    def limit_file_size(self, bytes_max: int | None) -> None:
+        """Let no file that it writes grow beyond `bytes_max`, as if the disk were full; None lifts it.
+
+        Its log is not meant: the supervisor writes that.
+        """
+        limit = psutil.RLIM_INFINITY if bytes_max is None else bytes_max
+        if self._process is not None:
+            # The hard limit stays, so that it can be lifted again without being root.
+            _, hard = self._process.rlimit(psutil.RLIMIT_FSIZE)
+            self._process.rlimit(psutil.RLIMIT_FSIZE, (limit, hard))
 
     def said(self, event: str, seconds_max: float) -> dict[str, Any]:
         """Wait until it has logged the JSON line of `event`, and return that line's members.

@@ -28,6 +28,10 @@ _SETTINGS: Final = {
     "shared_buffers": "64MB",
     "log_timezone": "UTC",
 }
+_CUT: Final = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
 
 
 class SandboxPostgresError(Exception):
@@ -52,9 +56,9 @@ class SandboxPostgres:
         self._settings = _SETTINGS | dict(settings or {})
         self._supervisor: subprocess.Popen[bytes] | None = None
 
-    def url_of(self, database: str) -> str:
-        """Return the URL of one of its databases."""
-        return f"postgresql://worker@{HOST}:{self.port}/{database}"
+    def url_of(self, database: str, port: int | None = None) -> str:
+        """Return the URL of one of its databases, for clients who come through a proxy at `port` if given."""
+        return f"postgresql://worker@{HOST}:{port or self.port}/{database}"
 
     def start(self) -> None:
         """Start the server and return when it answers, within 60 seconds.
@@ -77,6 +81,11 @@ class SandboxPostgres:
     def kill(self) -> None:
         """End the server as a crash would, and keep its data."""
         self._end(signal.SIGQUIT)
+
+    def cut_connections(self) -> None:
+        """End all sessions, as an administrator or a failover does; whoever comes again is let in."""
+        with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
+            connection.execute(_CUT)
 
     def close(self) -> None:
         """Kill the server, if it runs, and remove its data."""

@@ -13,6 +13,7 @@ from typing import Final
 import httpx
 
 from ops.sandbox.child_process import ROOT, ChildError, ChildProcess
+from ops.sandbox.kafka.properties import in_sync_min
 from ops.sandbox.paywizard.world import World
 from worker.settings import Settings
 
@@ -84,16 +85,16 @@ def run_tool(settings: Mapping[str, str], *arguments: str) -> str:
     return tool.stdout
 
 
-def prepare(settings: Mapping[str, str], partitions: int) -> None:
-    """Make the ledger and the topics, each kept once. ChildError: one of them was refused."""
+def prepare(settings: Mapping[str, str], partitions: int, copies: int = 1) -> None:
+    """Make the ledger and the topics. ChildError: one of them was refused."""
     run_tool(settings, "ledger", "upgrade")
-    create_topics(settings, partitions)
+    create_topics(settings, partitions, copies)
 
 
-def create_topics(settings: Mapping[str, str], partitions: int) -> None:
-    """Make the topics on a Kafka that may be a single node. ChildError: it refused."""
-    kept_once = ("--replication-factor", "1", "--min-isr", "1")
-    run_tool(settings, "topics", "create", "--partitions", str(partitions), *kept_once)
+def create_topics(settings: Mapping[str, str], partitions: int, copies: int = 1) -> None:
+    """Make the topics on a Kafka of at least `copies` nodes. ChildError: it refused."""
+    kept = ("--replication-factor", str(copies), "--min-isr", str(in_sync_min(copies)))
+    run_tool(settings, "topics", "create", "--partitions", str(partitions), *kept)
 
 
 class WorkerProcess(ChildProcess):

@@ -15,9 +15,10 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import NewTopic
 
+from ops.sandbox.cache import cache_folder
 from ops.sandbox.kafka import SandboxKafka, SandboxKafkaError
 from ops.sandbox.kafka.broker import JarsKafka
-from ops.sandbox.kafka.jars import cache_folder, fetch_jars
+from ops.sandbox.kafka.jars import fetch_jars
 from ops.sandbox.kafka.ports import free_ports
 from ops.sandbox.kafka.properties import with_listeners
 from tests.processes import has_ended, wait_until
@@ -106,7 +107,7 @@ def test_a_broker_that_cannot_start_says_why(
     """The error carries the broker's own last words, within seconds."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ours, theirs = ("127.0.0.1", free_ports(1)[0]), taken.getsockname()
-        broker = create_broker(with_listeners(ours, theirs, ours))
+        broker = create_broker(with_listeners(ours, ours, [theirs]))
         with pytest.raises(SandboxKafkaError, match=r"(?s)ended before.*last lines.*in use"):
             broker.start()
 

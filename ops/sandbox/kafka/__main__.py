@@ -5,9 +5,10 @@ import os
 import signal
 import sys
 
+from ops.sandbox.cache import cache_folder
 from ops.sandbox.kafka import SandboxKafkaError, start_kafka
 from ops.sandbox.kafka.choice import Source, choose, docker_engine_answers
-from ops.sandbox.kafka.jars import cache_folder, fetch_jars
+from ops.sandbox.kafka.jars import fetch_jars
 
 
 def main() -> int:

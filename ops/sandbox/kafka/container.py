@@ -29,7 +29,7 @@ class ContainerKafka:
         self._container = DockerContainer(IMAGE).with_bind_ports(_PORT, port)
         host = self._container.get_docker_client().host()
         self.bootstrap_servers = f"{host}:{port}"
-        ours = with_listeners(("0.0.0.0", _PORT), _CONTROLLER, (host, port))  # noqa: S104 inside the container
+        ours = with_listeners(("0.0.0.0", _PORT), (host, port), [_CONTROLLER])  # noqa: S104 inside the container
         self._container.with_envs(**as_environment(ours | dict(properties)))
         self._container.with_env("KAFKA_HEAP_OPTS", "-Xmx512m")
         self._exists = False

@@ -87,12 +87,6 @@ def make_login(folder: Path, username: str, password: str) -> Login:
     )
 
 
-def joined(ours: dict[str, str], with_login: dict[str, str]) -> dict[str, str]:
-    """Add the settings of a login to a node's; a list of listeners becomes longer."""
-    both = ours.keys() & with_login.keys()
-    return ours | with_login | {name: f"{ours[name]},{with_login[name]}" for name in both}
-
-
 def _openssl(*arguments: str | Path) -> None:
     command: Sequence[str | Path] = ["openssl", *arguments]
     try:

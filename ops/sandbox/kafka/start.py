@@ -1,15 +1,17 @@
 """Makes the sandbox's Kafka from whichever source is there, and stops it again."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, overload
 
+from ops.sandbox.cache import cache_folder
 from ops.sandbox.kafka.broker import JarsKafka
 from ops.sandbox.kafka.choice import Source, choose, docker_engine_answers
 from ops.sandbox.kafka.container import ContainerKafka
-from ops.sandbox.kafka.jars import cache_folder, fetch_jars
+from ops.sandbox.kafka.jars import fetch_jars
 from ops.sandbox.kafka.readiness import wait_until_ready
+from ops.sandbox.kafka.seats import seats
 from ops.sandbox.kafka.secured import Login
 
 
@@ -44,14 +46,31 @@ class GivenKafka:
         """Leave it running."""
 
 
+@overload
+def create_kafka(
+    properties: Mapping[str, str] | None = None, *, proxied_ports: Sequence[int]
+) -> JarsKafka: ...
+@overload
 def create_kafka(
     properties: Mapping[str, str] | None = None, given: str | None = None
+) -> SandboxKafka: ...
+def create_kafka(
+    properties: Mapping[str, str] | None = None,
+    given: str | None = None,
+    proxied_ports: Sequence[int] = (),
 ) -> SandboxKafka:
     """Return a Kafka that is not started yet, with `properties` added to its server settings.
 
     `given` is a running Kafka's bootstrap servers, by default KAFKA_BOOTSTRAP_SERVERS of the
     environment. A given Kafka keeps its own settings.
+
+    With one of `proxied_ports`, a proxy's on this host, it is always from the jars: it sends the
+    clients at `proxied_servers` to that port, and the proxy is to pass them on to the address in
+    `proxied_behind`. Clients at `bootstrap_servers` meet no proxy.
     """
+    if proxied_ports:
+        (seat,) = seats(1, proxied_ports)
+        return JarsKafka(fetch_jars(cache_folder(os.environ)), properties or {}, seat=seat)
     given = given or os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
     match choose(given, docker_engine_answers):
         case Source.GIVEN:

@@ -1,4 +1,4 @@
-"""Runs the Java tools that prepare a broker."""
+"""Runs the tools that fetch and prepare the sandbox's parts."""
 
 import subprocess
 from collections.abc import Sequence
@@ -8,11 +8,15 @@ from ops.sandbox.kafka.errors import SandboxKafkaError, last_lines
 
 
 def run_tool(
-    command: Sequence[str | PathLike[str]], *, failure: str, seconds_max: float
+    command: Sequence[str | PathLike[str]],
+    *,
+    failure: str,
+    seconds_max: float,
+    error_type: type[Exception] = SandboxKafkaError,
 ) -> None:
     """Run `command` to its end.
 
-    SandboxKafkaError: it failed or took too long; the message is `failure` and its last lines.
+    `error_type`: it failed or took too long; the message is `failure` and its last lines.
     """
     try:
         tool = subprocess.run(  # noqa: S603 the callers pass no foreign words
@@ -25,6 +29,6 @@ def run_tool(
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise SandboxKafkaError(f"{failure} It took over {seconds_max:.0f} seconds.") from error
+        raise error_type(f"{failure} It took over {seconds_max:.0f} seconds.") from error
     if tool.returncode != 0:
-        raise SandboxKafkaError(f"{failure} Its last lines:\n{last_lines(tool.stdout)}")
+        raise error_type(f"{failure} Its last lines:\n{last_lines(tool.stdout)}")

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+import httpx
+import pytest
 
 from ops.sandbox.paywizard.fault_kinds import LoseAnswer
 from ops.sandbox.paywizard.fault_plan import CALM, FaultPlan, Rule, slow_plan
@@ -175,3 +177,11 @@ def test_a_sandbox_world_is_made_up_from_its_seed() -> None:
     assert {card.client_id for card in world.cards} == {
         each.client_id for each in world.clients
     }
+
+
+def test_a_paused_simulator_keeps_its_callers_waiting(world: World, tmp_path: Path) -> None:
+    """It accepts and does not answer, and afterwards answers as if nothing had been."""
+    with SimulatorProcess(tmp_path, world) as simulator:
+        with simulator.paused(), pytest.raises(httpx.ReadTimeout):
+            httpx.get(simulator.book_url, timeout=0.3, trust_env=False)
+        assert httpx.get(simulator.book_url, timeout=30, trust_env=False).is_success

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -86,3 +87,59 @@ def test_the_end_of_its_parent_is_its_own(tmp_path: Path) -> None:
         wait_until(both_run)
         parent.kill()
     wait_until(lambda: all(map(has_ended, started)))
+
+
+COUNT = """
+import itertools, json, time
+for number in itertools.count():
+    print(json.dumps({"event": f"count-{number}"}), flush=True)
+    time.sleep(0.01)
+"""
+
+
+def test_it_stands_still_for_a_block(tmp_path: Path) -> None:
+    """A paused child says nothing more, and afterwards goes on where it was."""
+    with child(tmp_path, COUNT) as process:
+        process.said("count-3", 10)
+        with process.paused():
+            wait_until(some_child_stands_still)
+            time.sleep(0.1)  # what it had said before is on its way to the log
+            said = process.lines()
+            time.sleep(0.2)
+            assert process.lines() == said
+        process.said(f"count-{len(said) + 3}", 10)
+
+
+def some_child_stands_still() -> bool:
+    """Whether a child of ours, or one of its own, is stopped."""
+    descendants = psutil.Process().children(recursive=True)
+    return any(process.status() == psutil.STATUS_STOPPED for process in descendants)
+
+
+WRITE = """
+import json, time
+from pathlib import Path
+file = Path("FILE")
+while True:
+    try:
+        with file.open("ab") as written:
+            written.write(b"x" * 100)
+        event = "written"
+    except OSError as error:
+        event = error.strerror
+    print(json.dumps({"event": event, "size": file.stat().st_size, "padding": "x" * 200}), flush=True)
+    time.sleep(0.01)
+"""
+
+
+def test_its_files_are_limited_but_not_its_log(tmp_path: Path) -> None:
+    """With the limit on it cannot write and says so; lifted, it writes again."""
+    written = tmp_path / "written"
+    with child(tmp_path, WRITE.replace("FILE", str(written))) as process:
+        process.said("written", 10)
+        process.limit_file_size(1000)
+        process.said("File too large", 10)
+        assert written.stat().st_size <= 1000
+        wait_until(lambda: process.log_path.stat().st_size > 3000)
+        process.limit_file_size(None)
+        wait_until(lambda: written.stat().st_size > 1000)

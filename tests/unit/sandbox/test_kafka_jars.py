@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ops.sandbox.cache import cache_folder
 from ops.sandbox.kafka.errors import SandboxKafkaError
-from ops.sandbox.kafka.jars import cache_folder, fetch_jars
+from ops.sandbox.kafka.jars import fetch_jars
 
 InstallMaven = Callable[[str], Path]
 # Finds the output folder in its arguments and writes one jar there.

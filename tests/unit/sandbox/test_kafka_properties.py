@@ -1,8 +1,18 @@
 """Kafka's settings, as a file and as the image's variables."""
 
-from ops.sandbox.kafka.properties import as_environment, as_file, with_listeners
+from collections.abc import Mapping
 
-SETTINGS = with_listeners(("127.0.0.1", 1), ("127.0.0.1", 2), ("localhost", 3))
+from ops.sandbox.kafka.properties import (
+    as_environment,
+    as_file,
+    joined,
+    proxied_listener,
+    with_listeners,
+)
+
+SETTINGS = with_listeners(("127.0.0.1", 1), ("localhost", 3), [("127.0.0.1", 2)])
+
+CONTROLLERS = [("127.0.0.1", port) for port in (11, 12, 13)]
 
 
 def test_clients_are_sent_to_the_advertised_address() -> None:
@@ -12,15 +22,40 @@ def test_clients_are_sent_to_the_advertised_address() -> None:
     assert SETTINGS["controller.quorum.voters"] == "1@127.0.0.1:2"
 
 
-def test_every_internal_topic_has_a_single_replica() -> None:
+def copies(settings: Mapping[str, str], *ends: str) -> list[str]:
+    """Return how often topics are kept, of all settings with these ends."""
+    return [value for name, value in settings.items() if name.endswith(ends)]
+
+
+def test_a_single_node_keeps_every_topic_once() -> None:
     """With a factor above 1 a single node could never create its internal topics."""
-    copies = {
-        name: value
-        for name, value in SETTINGS.items()
-        if name.endswith(("replication.factor", "min.isr"))
-    }
-    assert len(copies) == 5
-    assert set(copies.values()) == {"1"}
+    assert copies(SETTINGS, "replication.factor") == ["1"] * 4
+    assert copies(SETTINGS, "min.isr", "min.insync.replicas") == ["1"] * 3
+
+
+def test_three_nodes_keep_every_topic_three_times() -> None:
+    """Two of three must have a record, so that any one node may be away."""
+    settings = with_listeners(("127.0.0.1", 1), ("127.0.0.1", 1), CONTROLLERS, number=2)
+    assert copies(settings, "replication.factor") == ["3"] * 4
+    assert copies(settings, "min.isr", "min.insync.replicas") == ["2"] * 3
+
+
+def test_every_node_knows_all_controllers_and_is_one() -> None:
+    """The nodes are one quorum, each at its own address."""
+    for number in (1, 2, 3):
+        settings = with_listeners(("127.0.0.1", 1), ("127.0.0.1", 1), CONTROLLERS, number)
+        assert settings["node.id"] == str(number)
+        assert settings["controller.quorum.voters"] == (
+            "1@127.0.0.1:11,2@127.0.0.1:12,3@127.0.0.1:13"
+        )
+        assert settings["listeners"].endswith(f",CONTROLLER://127.0.0.1:1{number}")
+
+
+def test_another_listener_is_added_to_the_others() -> None:
+    """Its clients are sent to the proxy, all others to the node itself."""
+    settings = joined(SETTINGS, proxied_listener(("127.0.0.1", 4), ("127.0.0.1", 5)))
+    assert settings["listeners"] == f"{SETTINGS['listeners']},PROXIED://127.0.0.1:4"
+    assert settings["advertised.listeners"] == ("PLAINTEXT://localhost:3,PROXIED://127.0.0.1:5")
 
 
 def test_topics_are_never_created_by_accident() -> None:

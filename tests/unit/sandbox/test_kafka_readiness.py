@@ -1,13 +1,16 @@
-"""Waiting for a Kafka, against real sockets."""
+"""Waiting for a Kafka, against real sockets; and for a node, by what an operator's client is told."""
 
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from kafka.errors import KafkaConnectionError
+from typing_extensions import override
 
 from ops.sandbox.kafka.errors import SandboxKafkaError
 from ops.sandbox.kafka.ports import free_ports
-from ops.sandbox.kafka.readiness import wait_until_ready
+from ops.sandbox.kafka.readiness import lacking, wait_until_ready
 
 
 @pytest.fixture
@@ -54,3 +57,54 @@ def test_free_ports_differ_and_nobody_listens_on_them() -> None:
     assert len(set(ports)) == 3
     for port in ports:
         socket.create_server(("127.0.0.1", port)).close()
+
+
+class Admin:
+    """Answers as kafka-python's admin client does, for a cluster of nodes 1 and 2."""
+
+    def __init__(self, in_sync: list[int]) -> None:
+        """Have one topic of one partition, kept by both."""
+        self._in_sync = in_sync
+
+    def describe_cluster(self) -> dict[str, Any]:
+        """Return who takes part."""
+        return {"brokers": [{"broker_id": 1}, {"broker_id": 2}]}
+
+    def describe_topics(self) -> list[dict[str, Any]]:
+        """Return who has what."""
+        partition = {
+            "partition_index": 0,
+            "replica_nodes": [1, 2],
+            "isr_nodes": self._in_sync,
+        }
+        return [{"name": "topic", "partitions": [partition]}]
+
+
+class LonelyAdmin(Admin):
+    """Asks a node that is down."""
+
+    @override
+    def describe_topics(self) -> list[dict[str, Any]]:
+        """Fail."""
+        raise KafkaConnectionError("111 ECONNREFUSED")
+
+
+@pytest.mark.parametrize(
+    ("admin", "number", "what"),
+    [
+        (Admin(in_sync=[1, 2]), 2, ""),
+        (Admin(in_sync=[1]), 1, ""),
+        (Admin(in_sync=[1]), 2, "it is behind in topic-0"),
+        (Admin(in_sync=[1, 2]), 3, "it does not take part"),
+    ],
+)
+def test_a_node_is_in_sync_once_it_has_all_that_it_keeps(
+    admin: Admin, number: int, what: str
+) -> None:
+    """What another node lacks does not count, and a node that only listens is not there yet."""
+    assert lacking(admin, number) == what
+
+
+def test_another_node_that_is_down_is_no_end_of_the_waiting() -> None:
+    """In a cluster where several nodes start at once, some do not answer yet."""
+    assert "ECONNREFUSED" in lacking(LonelyAdmin(in_sync=[1, 2]), 1)

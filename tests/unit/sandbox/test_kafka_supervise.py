@@ -61,20 +61,6 @@ def read_number(process: subprocess.Popen[str]) -> psutil.Process:
     return psutil.Process(int(process.stdout.readline()))
 
 
-def test_a_line_on_the_leash_ends_the_command_cleanly_and_keeps_the_folder(
-    launch: Launch, folder: Path
-) -> None:
-    """A broker that is stopped finds its data again when it is started."""
-    supervisor = launch(OBEDIENT)
-    command = read_number(supervisor)
-    assert supervisor.stdin is not None
-    supervisor.stdin.write("stop\n")
-    supervisor.stdin.flush()
-    assert supervisor.wait(timeout=30) != 0
-    assert has_ended(command)
-    assert (folder / "data").exists()
-
-
 def test_letting_go_of_the_leash_kills_the_command_and_removes_the_folder(
     launch: Launch, folder: Path
 ) -> None:

@@ -68,6 +68,25 @@ async def test_of_two_that_note_at_once_one_has_lost_the_race(open_ledger: OpenL
     assert len((await read(ledgers[0], entry)).queries) == 1
 
 
+@pytest.mark.parametrize("state", [State.PENDING, State.SUCCEEDED, State.DECLINED])
+async def test_a_checkout_id_that_was_missing_can_be_filled_in(
+    ledger: Ledger, state: State
+) -> None:
+    """From then on the order is found by it; nothing else of its outcome changes."""
+    before = await entry_in(ledger, state)
+    assert before.outcome is not None
+    noted = await ledger.note(before, QUERIES[:1], "checkout-1")
+    answer = replace(before.outcome.answer, checkout_id="checkout-1")
+    assert noted == replace(
+        before,
+        version=before.version + 1,
+        queries=tuple(QUERIES[:1]),
+        outcome=replace(before.outcome, answer=answer),
+    )
+    assert await read(ledger, before) == noted
+    assert await ledger.find_by_checkout_id("client-1", "checkout-1") == noted
+
+
 # ── Since when ──────────────────────────────────────────────────────────────────────────────
 
 

@@ -1,6 +1,7 @@
 """How every ledger keeps a void or tip to one original, and finds that original."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.contract.ledger_entries import (
 from worker.application.ports import Ledger, LostRaceError, OriginalRefusedError
 from worker.domain.entry import Entry
 from worker.domain.operations import Operation
+from worker.domain.outcomes import DecidedBy
 from worker.domain.states import (
     GIVES_BACK_ORIGINAL,
     TRANSITIONS,
@@ -163,3 +165,15 @@ async def test_of_two_with_one_checkout_id_the_succeeded_is_found(ledger: Ledger
     paid = await entry_in(ledger, State.SUCCEEDED, an_entry("b"), "checkout-1")
     await entry_in(ledger, State.IN_DOUBT, an_entry("c"), "checkout-1")
     assert await ledger.find_by_checkout_id("client-1", "checkout-1") == paid
+
+
+async def test_the_checkout_id_of_a_garbled_answer_names_nothing(ledger: Ledger) -> None:
+    """It may be anybody's: the order is not found by it, and keeps no tip from the payment."""
+    garbled = replace(an_outcome("checkout-1"), decided_by=DecidedBy.WORKER)
+    sent = await ledger.submit((await ledger.claim(an_entry("doubtful")))[0])
+    doubtful = await ledger.move(sent, Event.NO_ANSWER, garbled)
+    assert (await ledger.find(*doubtful.key)) == doubtful
+    assert doubtful.checkout_id == "checkout-1"
+    assert await ledger.find_by_checkout_id("client-1", "checkout-1") is None
+    tip = await submitted(ledger, an_entry("tip", Operation.TIP), "checkout-1")
+    assert tip.takes == "checkout-1"

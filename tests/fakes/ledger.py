@@ -39,6 +39,7 @@ from worker.domain.identity import (
 from worker.domain.moves import (
     Change,
     NextCheck,
+    hold,
     insertion,
     move,
     note,
@@ -48,8 +49,6 @@ from worker.domain.moves import (
     take_over,
     unproven,
 )
-from worker.domain.operations import Operation
-from worker.domain.outcomes import Reason
 from worker.domain.states import Event, State
 from worker.domain.status_checks import FIRST_CHECK_SECONDS
 
@@ -102,7 +101,7 @@ class FakeLedger:
     async def find_by_checkout_id(self, client_id: str, checkout_id: str) -> Entry | None:
         """Read the entry whose own effect has this id; of several, one that SUCCEEDED."""
         await self._reach()
-        found = self._originals(client_id, checkout_id)
+        found = self.store.originals(client_id, checkout_id)
         return min(
             found,
             key=lambda entry: (entry.state is not State.SUCCEEDED, entry.tran_order_no),
@@ -117,6 +116,10 @@ class FakeLedger:
         """Move CLAIMED to SUBMITTED and hold the original; LostRaceError, OriginalRefusedError."""
         return await self._moved(submission(entry, takes))
 
+    async def hold(self, entry: Entry, takes: str) -> Entry:
+        """Hold the original of what may have been executed; LostRaceError, OriginalRefusedError."""
+        return await self._moved(hold(entry, takes))
+
     async def move(
         self,
         entry: Entry,
@@ -128,9 +131,11 @@ class FakeLedger:
         """Apply `event` if the stored version is still that of `entry`, else LostRaceError."""
         return await self._moved(move(entry, event, outcome, final_source, queries))
 
-    async def note(self, entry: Entry, queries: Sequence[Query]) -> Entry:
+    async def note(
+        self, entry: Entry, queries: Sequence[Query], checkout_id: str | None = None
+    ) -> Entry:
         """Add to what is known of an entry in any state, or raise LostRaceError."""
-        return await self._moved(note(entry, queries))
+        return await self._moved(note(entry, queries, checkout_id))
 
     async def take_final(self, entry: Entry, source: Source) -> Entry:
         """Set `final_source` of a decided entry that has none, or raise LostRaceError."""
@@ -342,7 +347,9 @@ class FakeLedger:
         if change.guards_published and stored.published is not change.entry.published:
             raise LostRaceError
         if change.takes is not None:
-            self._refuse_original(change.entry, change.takes)
+            refusal = self.store.refusal(change.entry, change.takes, submits=change.submits)
+            if refusal is not None:
+                raise OriginalRefusedError(refusal)
         moved = replace(self._stamped(change, stored.version + 1), published=stored.published)
         self.store.entries[stored.key] = moved
         return moved
@@ -364,26 +371,6 @@ class FakeLedger:
             decided_at=now if change.decides else entry.decided_at,
             next_check_at=next_checks[change.next_check],
         )
-
-    def _originals(self, client_id: str, checkout_id: str) -> list[Entry]:
-        return [
-            entry
-            for entry in self.store.entries.values()
-            if (entry.client_id, entry.checkout_id) == (client_id, checkout_id)
-        ]
-
-    def _refuse_original(self, entry: Entry, takes: str) -> None:
-        holders = {
-            other.operation
-            for other in self.store.entries.values()
-            if (other.client_id, other.takes) == (entry.client_id, takes)
-        }
-        if entry.operation in holders:
-            raise OriginalRefusedError(Reason.ORIGINAL_TAKEN)
-        states = {original.state for original in self._originals(entry.client_id, takes)}
-        unsuccessful = bool(states) and State.SUCCEEDED not in states
-        if entry.operation is Operation.TIP and (Operation.VOID in holders or unsuccessful):
-            raise OriginalRefusedError(Reason.ORIGINAL_NOT_ELIGIBLE)
 
 
 def _refuse(fault: str | None) -> None:

@@ -8,8 +8,10 @@ from typing import Final
 from worker.application.ports import LedgerStats, Tally
 from worker.domain.card import Card
 from worker.domain.card_state import CardState
-from worker.domain.entry import Entry, Published
+from worker.domain.entry import Entry, Published, numbered
 from worker.domain.identity import Identity
+from worker.domain.operations import Operation
+from worker.domain.outcomes import Reason
 from worker.domain.states import State
 
 OPEN: Final = (State.CLAIMED, State.SUBMITTED, State.PENDING, State.IN_DOUBT)
@@ -32,6 +34,34 @@ class LedgerStore:
     moment: datetime = datetime(2026, 1, 5, 12, tzinfo=UTC)
     available: bool = True
     refusals: int = 0
+
+    def originals(self, client_id: str, checkout_id: str) -> list[Entry]:
+        """List what PayWizard named so."""
+        return [
+            entry
+            for entry in self.entries.values()
+            if (entry.client_id, entry.proven_checkout_id) == (client_id, checkout_id)
+        ]
+
+    def refusal(self, entry: Entry, takes: str, *, submits: bool) -> Reason | None:
+        """Say why an order may not hold an original; who only holds it need not be eligible."""
+        originals = self.originals(entry.client_id, takes)
+        names = {takes, *(numbered(original.tran_order_no) for original in originals)}
+        holders = {
+            other.operation
+            for other in self.entries.values()
+            if other.client_id == entry.client_id
+            and other.takes in names
+            and other.key != entry.key
+        }
+        if entry.operation in holders:
+            return Reason.ORIGINAL_TAKEN
+        states = {original.state for original in originals}
+        unsuccessful = bool(states) and State.SUCCEEDED not in states
+        is_tip = submits and entry.operation is Operation.TIP
+        if is_tip and (Operation.VOID in holders or unsuccessful):
+            return Reason.ORIGINAL_NOT_ELIGIBLE
+        return None
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""

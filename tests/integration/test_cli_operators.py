@@ -6,28 +6,33 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.contract.ledger_entries import an_entry, entry_in
+from tests.integration.dead_letters import (
+    ACCOUNT,
+    EXPIRED,
+    FAILED,
+    LETTERS,
+    WOULD,
+    letter,
+    payment,
+)
 from tests.unit.cli.command_line import Ended, runner
 from tests.unit.cli.ledgers import in_ledger, morning
-from worker.adapters.avro.frames import decode_frame, encode_frame
-from worker.adapters.avro.packaged_schemas import packaged_schemas
+from worker.adapters.avro.frames import decode_frame
 from worker.adapters.avro.records import RecordCodec
 from worker.adapters.kafka.admin import describe_topics
 from worker.adapters.kafka.connection import KafkaConnection
-from worker.adapters.kafka.tools import Outgoing, Seen, send_records, tail
+from worker.adapters.kafka.tools import Seen, send_records, tail
 from worker.adapters.sql.operating import OperatorsLedger
 from worker.adapters.sql.redrives import begin
-from worker.application.dead_letters import DeadLetters
 from worker.application.letters import Position, letter_of
-from worker.application.ports import RecordKind, SourceRecord
+from worker.application.ports import RecordKind
 from worker.domain.commands import Command, fingerprint
-from worker.domain.entry import Source
 from worker.domain.outcomes import DeadLetterReason
 from worker.domain.states import State
 
@@ -39,8 +44,6 @@ pytestmark = pytest.mark.integration
 Run = Callable[..., Ended]
 
 CREATE = ("topics", "create", "--replication-factor", "1", "--partitions", "2")
-ACCOUNT = "600000000000001234"
-FAILED = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 WORKER = {
     "KAFKA_GROUP_ID": "g",
     "PAYWIZARD_BASE_URL": "https://portal.paywizard.example",
@@ -118,69 +121,6 @@ def test_a_resolution_lies_on_its_topic_with_who_and_why(
 # ── dead letters ────────────────────────────────────────────────────────────────────────────
 
 
-def payment(number: str, **changes: Any) -> bytes:
-    """Encode a payment of the default client."""
-    fields: dict[str, Any] = {
-        "tranOrderNo": number,
-        "requestedAt": FAILED,
-        "accountId": ACCOUNT,
-        "entryType": "K",
-        "amount": Decimal("10.50"),
-        "currency": "USD",
-    }
-    shape = packaged_schemas().by_name["paywizard.commands.PaymentCommand"].shape
-    names = [field.name for field in shape.fields]
-    return encode_frame(
-        "paywizard.commands.PaymentCommand",
-        {name: (fields | changes).get(name) for name in names},
-    )
-
-
-EXPIRED = payment("expired", expiresAt=FAILED)
-LETTERS = (
-    (payment("good-1"), DeadLetterReason.UNKNOWN_SCHEMA),
-    (payment("good-2"), DeadLetterReason.UNKNOWN_SCHEMA),
-    (payment("used", currency="CAD"), DeadLetterReason.CONFLICT),
-    (payment("used"), DeadLetterReason.CONFLICT),
-    (payment("good-3")[:-1], DeadLetterReason.UNDECODABLE),
-    (b"x" * 2_000_000, DeadLetterReason.BAD_FRAME),
-    (EXPIRED, DeadLetterReason.UNKNOWN_SCHEMA),
-)
-"""The letters, by offset, and why each is one."""
-WOULD = ["execute", "execute", "conflict", "duplicate", "still bad", "excerpt", "not executed"]
-
-
-def letter(
-    prefix: str,
-    value: bytes,
-    reason: DeadLetterReason,
-    *,
-    offset: int,
-    partition: int = 0,
-    topic: str = "commands.payment",
-    failed_at: datetime = FAILED,
-) -> Outgoing:
-    """Write a dead letter as a worker does."""
-    record = SourceRecord(
-        source=Source("topic-id", prefix + topic, partition, offset),
-        tenure=1,
-        kind=RecordKind.COMMAND,
-        key=ACCOUNT.encode(),
-        value=value,
-        headers=(("mine", b"1"), ("mine", b"2")),
-        timestamp=FAILED,
-    )
-    handled = DeadLetters(group="g", version="0").letter(record, reason, None, failed_at)
-    (output,) = handled.outputs
-    assert output.value is not None
-    return Outgoing(
-        topic=f"{prefix}dead-letters",
-        key=output.key,
-        value=output.value,
-        headers=output.headers,
-    )
-
-
 @pytest.fixture
 def letters(
     run: Run,
@@ -223,6 +163,7 @@ def test_letters_are_found_by_what_is_known_of_them(run: Run, prefix: str) -> No
     for words, found in (
         ((), [0, 1, 2, 3, 4, 5, 6]),
         (("--reason", "CONFLICT"), [2, 3]),
+        (("--reason", "CONFLICT", "--reason", "UNKNOWN_SCHEMA"), [0, 1, 2, 3, 6]),
         (("--topic", "commands.payment", "--order", "good-2"), [1]),
         (("--topic", f"{prefix}commands.void"), []),
         (("--since", "2026-02-03T06:05:06+00:00"), [2, 3, 4, 5, 6]),

@@ -24,6 +24,7 @@ from worker.domain.identity import Affiliation, Identity
 from worker.domain.operations import Operation
 from worker.domain.retry_schedule import RetrySchedule
 from worker.domain.states import State
+from worker.domain.status_queries import Merchant
 
 CLIENT: Final = CLIENTS[0]
 CHANNEL: Final = "FACTOR4"
@@ -82,9 +83,9 @@ class OneChannel:
         """Name the channel of a known client."""
         return CHANNEL if client_id in CLIENTS else None
 
-    def mid_of(self, client_id: str) -> str | None:
+    def merchant_of(self, client_id: str) -> Merchant | None:
         """Name the merchant of a known client."""
-        return MID if client_id in CLIENTS else None
+        return Merchant(MID, is_shared=False) if client_id in CLIENTS else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

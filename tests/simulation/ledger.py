@@ -80,6 +80,10 @@ class LedgerOverNetwork:
 
         return await self._effect("submit", submit)
 
+    async def hold(self, entry: Entry, takes: str) -> Entry:
+        """Hold an original."""
+        return await self._call("hold", lambda: self.ledger.hold(entry, takes))
+
     async def move(
         self,
         entry: Entry,
@@ -97,9 +101,11 @@ class LedgerOverNetwork:
 
         return await self._effect("move", move)
 
-    async def note(self, entry: Entry, queries: Sequence[Query]) -> Entry:
+    async def note(
+        self, entry: Entry, queries: Sequence[Query], checkout_id: str | None = None
+    ) -> Entry:
         """Add to what is known of an entry."""
-        return await self._call("note", lambda: self.ledger.note(entry, queries))
+        return await self._call("note", lambda: self.ledger.note(entry, queries, checkout_id))
 
     async def take_final(self, entry: Entry, source: Source) -> Entry:
         """Set the final source."""

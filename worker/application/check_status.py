@@ -7,7 +7,8 @@ from typing import Final
 
 from worker.application.halting import Halt
 from worker.application.handled import Handled, How
-from worker.application.keeping import Keeping
+from worker.application.keeping import Keeping, Learned
+from worker.application.originals import Originals
 from worker.application.ports import Ledger, LostRaceError, Mark, SourceRecord
 from worker.application.publishing import Publishing
 from worker.application.status_queries import StatusQueries
@@ -40,6 +41,7 @@ class CheckStatus:
     adopted_since: datetime | None
     schedule: CheckSchedule
     ledger: Ledger
+    originals: Originals
     queries: StatusQueries
     keeping: Keeping
     publishing: Publishing
@@ -56,6 +58,7 @@ class CheckStatus:
             if entry is None:
                 return Handled(record=record, how=How.NOTHING)
             try:
+                entry = await self.originals.hold(entry)
                 if check.purpose is Purpose.DUE and awaits_word(entry):
                     await self._ask(entry, halt)
                     return Handled(record=record, how=How.NOTHING)
@@ -79,7 +82,8 @@ class CheckStatus:
         except LostRaceError:
             if asked is None or finding is None:
                 raise
-            await self.keeping.overtaken(entry, finding.event, asked.query)
+            proven = None if finding.event is None else Learned(finding.event, finding.outcome)
+            await self.keeping.overtaken(entry, proven, asked.query)
 
     async def _keep(
         self, entry: Entry, finding: Finding | None, queries: Sequence[Query]
@@ -124,6 +128,7 @@ class CheckStatus:
     async def _look(self, record: SourceRecord, check: StatusCheck, entry: Entry) -> Handled:
         if check.purpose is Purpose.ORPHAN:
             entry = await self._in_its_place(record, check, entry)
+            entry = await self.originals.hold(entry)
         elif check.purpose is Purpose.DECIDED and awaits_final(entry):
             entry = await self.ledger.take_final(entry, record.source)
         if entry.state not in PUBLISHABLE:

@@ -164,6 +164,7 @@ def _reading(
         check=_check(world, policy, shared, schedule),
         resolve=Resolve(
             ledger=world.ledger,
+            originals=shared.originals,
             dead_letters=shared.dead_letters,
             clock=world.clock,
             metrics=world.metrics,
@@ -209,6 +210,7 @@ def _check(
         adopted_since=policy.rules.adopted_since,
         schedule=schedule,
         ledger=world.ledger,
+        originals=shared.originals,
         queries=shared.queries,
         keeping=shared.keeping,
         publishing=shared.publishing,

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from worker.application.halting import Halt
-from worker.application.ports import Ledger
+from worker.application.ports import Ledger, OriginalRefusedError
 from worker.domain.card import Card
 from worker.domain.commands import OnOriginal
-from worker.domain.entry import Entry
+from worker.domain.entry import Entry, numbered
 from worker.domain.operations import Operation
 from worker.domain.originals import Undecided, judge_original
 from worker.domain.outcomes import Reason
+from worker.domain.states import GIVES_BACK_ORIGINAL
 
 LOOK_AGAIN_SECONDS: Final = 0.25
 
@@ -74,7 +75,32 @@ class Originals:
                 refusal=Reason.ORIGINAL_UNDECIDED,
                 undecided=True,
             )
-        return Original(entry=entry, checkout_id=entry.checkout_id, refusal=verdict)
+        return Original(entry=entry, checkout_id=entry.proven_checkout_id, refusal=verdict)
+
+    async def hold(self, entry: Entry) -> Entry:
+        """Let a void or tip that a lost ledger may have executed hold its original.
+
+        It was not submitted here, so it took none; a second one of that original would be sent.
+        Where another order holds it already, that one keeps it. LostRaceError.
+        """
+        name = await self._name_of_original(entry)
+        if name is None or name == entry.takes:
+            return entry
+        try:
+            return await self.ledger.hold(entry, name)
+        except OriginalRefusedError:
+            return entry
+
+    async def _name_of_original(self, entry: Entry) -> str | None:
+        """Name what an order should hold, the better the more is known; None: nothing, or it does."""
+        if entry.held_checkout_id is not None or entry.state in GIVES_BACK_ORIGINAL:
+            return None
+        number = entry.request.original_tran_order_no
+        if number is None:
+            return entry.request.original_checkout_id
+        original = await self.ledger.find(entry.client_id, number)
+        known = None if original is None else original.proven_checkout_id
+        return numbered(number) if known is None else known
 
     async def wait_for(
         self, command: OnOriginal, first: Original, wait_seconds: float, halt: Halt

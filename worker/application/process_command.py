@@ -96,6 +96,7 @@ class ProcessCommand:
                 )
             case _:
                 entry = await self._outcome(work, entry, claim, halt)
+                entry = await self.originals.hold(entry)
                 last_known = await self._last_known(entry)
                 return self.publishing.of(work.record, entry, work.entry_type, last_known)
 

@@ -131,6 +131,6 @@ class Redriving:
                     fault = unusable
                 case Ruled.REPEATED:
                     return Foreseen(Fate.DUPLICATE, resolution.outcome.value, **order)
-                case Ruled.APPLY | Ruled.WAIT:
+                case Ruled.APPLY | Ruled.NAME | Ruled.WAIT:
                     return Foreseen(Fate.EXECUTE, **order)
         return Foreseen(Fate.STILL_BAD, fault.reason.value, fault.field, **order)

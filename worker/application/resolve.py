@@ -9,8 +9,10 @@ import structlog
 from worker.application.dead_letters import DeadLetters
 from worker.application.halting import Halt
 from worker.application.handled import Handled, How
+from worker.application.originals import Originals
 from worker.application.ports import Clock, Ledger, LostRaceError, SourceRecord
 from worker.domain.entry import Entry
+from worker.domain.evidence import Query
 from worker.domain.outcomes import DeadLetterReason
 from worker.domain.resolutions import (
     RESOLVING,
@@ -26,6 +28,9 @@ from worker.observability.metrics import Metrics
 PUBLICATION_WAIT_SECONDS: Final = 60.0
 LOOK_AGAIN_SECONDS: Final = 1.0
 
+RESOLUTION: Final = "resolution"
+"""Stands among the questions of an order where an operator gave its checkoutId afterwards."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -34,6 +39,7 @@ class Resolve:
     """The use case; one instance serves all resolutions of a process."""
 
     ledger: Ledger
+    originals: Originals
     dead_letters: DeadLetters
     clock: Clock
     metrics: Metrics
@@ -70,13 +76,17 @@ class Resolve:
                 if asyncio.get_running_loop().time() < waits_until:
                     return None
                 return self._refused(record, Unusable(DeadLetterReason.NOT_IN_DOUBT))
-            case Ruled.APPLY if await self._names_another(resolution):
+            case Ruled.APPLY | Ruled.NAME if await self._names_another(resolution):
                 malformed = DeadLetterReason.MALFORMED_RESOLUTION
                 return self._refused(record, Unusable(malformed, "checkoutId"))
-            case Ruled.APPLY:
+            case Ruled.APPLY | Ruled.NAME as ruled:
                 assert entry is not None
-                applied = await self._applied(entry, resolution)
-                return Handled(record=record, how=How.NOTHING) if applied else None
+                try:
+                    await self._apply(entry, resolution, ruled)
+                except LostRaceError:
+                    # Someone else moved it: look again.
+                    return None
+                return Handled(record=record, how=How.NOTHING)
 
     async def _names_another(self, resolution: Resolution) -> bool:
         """Whether its checkoutId is that of another order: a void of this one would revoke that."""
@@ -84,19 +94,18 @@ class Resolve:
         if checkout_id is None:
             return False
         known = await self.ledger.find_by_checkout_id(resolution.client_id, checkout_id)
-        return (
-            known is not None
-            and known.tran_order_no != resolution.tran_order_no
-            and known.proven_checkout_id == checkout_id
-        )
+        return known is not None and known.tran_order_no != resolution.tran_order_no
 
-    async def _applied(self, entry: Entry, resolution: Resolution) -> bool:
-        """Decide the order; False if someone else moved it: look again."""
-        outcome = outcome_of(entry, resolution)
-        try:
+    async def _apply(self, entry: Entry, resolution: Resolution, ruled: Ruled) -> None:
+        """Decide the order, or fill in the checkoutId of one that is decided; LostRaceError."""
+        if ruled is Ruled.NAME:
+            query = Query(self.clock.now(), RESOLUTION, "its checkoutId")
+            await self.ledger.note(entry, (query,), resolution.checkout_id)
+        else:
+            # Held before it counts as executed: from then on no other may be sent.
+            entry = await self.originals.hold(entry)
+            outcome = outcome_of(entry, resolution)
             await self.ledger.move(entry, RESOLVING[resolution.outcome], outcome)
-        except LostRaceError:
-            return False
         self._count("applied")
         log.warning(
             "order.resolved",
@@ -104,7 +113,6 @@ class Resolve:
             client_id=entry.client_id,
             state=resolution.outcome.value,
         )
-        return True
 
     def _refused(self, record: SourceRecord, unusable: Unusable) -> Handled:
         self._count("refused")

@@ -70,7 +70,7 @@ class StatusQueries:
                 at, answer = self.clock.now(), await self._answer(entry, question)
         except WaitedTooLongError:
             return None
-        finding = finding_of(entry, question, answer, self.clients.mid_of(entry.client_id))
+        finding = finding_of(entry, question, answer, self.clients.merchant_of(entry.client_id))
         if finding.event is not None and await self._is_another(entry, question, finding):
             said = f"{finding.said}, but the ledger knows that order by another number"
             finding = Finding(Kind.EVIDENCE_ONLY, said)

@@ -9,7 +9,7 @@ import typer
 from worker.adapters.kafka.tools import read_one
 from worker.cli.columns import Lines
 from worker.cli.exits import CommandError, ExitCode, kafka_settings
-from worker.cli.letter_options import AsJson, Order, Reason, Topic, Until, sought_of
+from worker.cli.letter_options import AsJson, Order, Reasons, Topic, Until, sought_of
 from worker.cli.letters import (
     LETTER_COLUMNS,
     letter_box,
@@ -35,7 +35,7 @@ def _dead_letters() -> None:
 @app.command("list")
 def list_(  # noqa: PLR0913 one for each option
     topic: Topic = None,
-    reason: Reason = None,
+    reasons: Reasons = None,
     order: Order = None,
     since: Since = None,
     until: Until = None,
@@ -50,7 +50,7 @@ def list_(  # noqa: PLR0913 one for each option
     Example: `paywizard-worker dead-letters list --reason CONFLICT --since 1d`
     """
     settings, connection = kafka_settings()
-    sought = sought_of(settings, topic, reason, order, since, until)
+    sought = sought_of(settings, topic, reasons, order, since, until)
     lines = Lines(LETTER_COLUMNS)
     found = False
     for letter in islice(letter_box(settings, connection).letters(sought), limit):

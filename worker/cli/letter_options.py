@@ -17,8 +17,13 @@ Topic = Annotated[
         show_default=False,
     ),
 ]
-Reason = Annotated[
-    DeadLetterReason | None, typer.Option(help="Only with this reason.", show_default=False)
+Reasons = Annotated[
+    list[DeadLetterReason] | None,
+    typer.Option(
+        "--reason",
+        help="Only with this reason; may be given several times.",
+        show_default=False,
+    ),
 ]
 Order = Annotated[
     str | None,
@@ -36,7 +41,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, fo
 def sought_of(
     settings: KafkaSettings,
     topic: str | None,
-    reason: DeadLetterReason | None,
+    reasons: list[DeadLetterReason] | None,
     order: str | None,
     since: str | None,
     until: str | None,
@@ -47,7 +52,7 @@ def sought_of(
     full = topic if topic is None or topic.startswith(prefix) else prefix + topic
     return Sought(
         topic=full,
-        reason=None if reason is None else reason.value,
+        reasons=frozenset(reason.value for reason in reasons or ()),
         order=order,
         since=None if since is None else moment_of(since, "--since", now),
         until=None if until is None else moment_of(until, "--until", now),

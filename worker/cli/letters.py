@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -27,10 +27,10 @@ CLOCKS_APART: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sought:
-    """Which letters are wanted; None restricts nothing. `topic` is the original one, in full."""
+    """Which letters are wanted; what is not given restricts nothing. `topic` is the original one, in full."""
 
     topic: str | None = None
-    reason: str | None = None
+    reasons: Set[str] = frozenset()
     order: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -39,7 +39,7 @@ class Sought:
         """Whether a letter is wanted."""
         return (
             self.topic in {None, letter.topic}
-            and self.reason in {None, letter.reason}
+            and (not self.reasons or letter.reason in self.reasons)
             and (self.since is None or letter.failed_at >= self.since)
             and (self.until is None or letter.failed_at < self.until)
             and (self.order is None or order_of(letter) == self.order)

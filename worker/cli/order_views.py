@@ -99,10 +99,14 @@ def _facts(
     entry: Entry, takers: "Sequence[Order]", balances: CardBalances | None, reveal: bool
 ) -> Iterator[tuple[str, str]]:
     yield from _asked(entry, reveal)
-    yield "checkoutId", entry.checkout_id or "not known"
+    is_proven = entry.checkout_id == entry.proven_checkout_id
+    doubt = "" if is_proven else " (from a garbled answer: it may be another order's)"
+    yield "checkoutId", f"{entry.checkout_id or 'not known'}{doubt}"
     yield from _answer(entry)
-    if entry.takes is not None:
-        yield "holds", f"the original with checkoutId {entry.takes}"
+    if entry.held_checkout_id is not None:
+        yield "holds", f"the original with checkoutId {entry.held_checkout_id}"
+    elif entry.takes is not None:
+        yield "holds", "the original, whose checkoutId is not known"
     for taker in takers:
         yield (
             "taken by",

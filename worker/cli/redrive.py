@@ -17,7 +17,7 @@ from worker.adapters.paywizard.pace import Pace
 from worker.adapters.system_clock import monotonic_seconds
 from worker.application.fates import WORTH_IT
 from worker.application.letters import Letter, Position
-from worker.cli.letter_options import AsJson, Order, Reason, Topic, Until, sought_of
+from worker.cli.letter_options import AsJson, Order, Reasons, Topic, Until, sought_of
 from worker.cli.letters import LetterBox, Sought, letter_box, order_of
 from worker.cli.operating import (
     DryRun,
@@ -142,7 +142,7 @@ Again = Annotated[
 
 def redrive(  # noqa: PLR0913 one for each option
     topic: Topic = None,
-    reason: Reason = None,
+    reasons: Reasons = None,
     order: Order = None,
     since: Since = None,
     until: Until = None,
@@ -166,7 +166,7 @@ def redrive(  # noqa: PLR0913 one for each option
     """
     settings = load_settings(Settings)
     plan = Plan(
-        sought=sought_of(settings, topic, reason, order, since, until),
+        sought=sought_of(settings, topic, reasons, order, since, until),
         again=again,
         operator=operator_name(operator),
         records_per_second_max=rate,

@@ -131,7 +131,7 @@ def _is_repeated(entry: Entry, resolution: Resolution) -> bool:
             "and IN_DOUBT orders can be resolved. Look again later."
         )
     ruled = judge(entry, resolution)
-    if ruled in {Ruled.APPLY, Ruled.WAIT}:
+    if ruled in {Ruled.APPLY, Ruled.NAME, Ruled.WAIT}:
         return False
     if ruled is Ruled.REPEATED:
         return True

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
+from typing import Final
 
 from worker.domain.card import Card
 from worker.domain.commands import Activate, Command, OnOriginal, PointsCommand
@@ -51,6 +52,15 @@ class Request:
     headers: Headers = ()
 
 
+NUMBERED: Final = "tranOrderNo:"
+"""Begins the name of an original whose checkoutId is not known."""
+
+
+def numbered(tran_order_no: str) -> str:
+    """Name an original by its order number; were it a checkoutId too, that one is not free either."""
+    return NUMBERED + tran_order_no
+
+
 @dataclass(frozen=True, slots=True)
 class Ruling:
     """Who decided an order by hand, why, and when; kept in the ledger, never published."""
@@ -70,6 +80,13 @@ class StoredOutcome:
     answer: Answer = field(default_factory=Answer)
     ruling: Ruling | None = None
 
+    @property
+    def proven_checkout_id(self) -> str | None:
+        """The checkoutId, if it came with an answer that could be used: a garbled one's may be anybody's."""
+        usable = self.decided_by is not DecidedBy.WORKER
+        overdue = self.reason == Doubt.PENDING_TOO_LONG.value
+        return self.answer.checkout_id if usable or overdue else None
+
 
 class Published(IntEnum):
     """Which outcomes are proven to be committed in Kafka."""
@@ -85,10 +102,11 @@ class Entry:
 
     `source` is the record whose outcome is the first one; `final_source`, set once, the record
     whose outcome is the final one. Nobody else publishes anything of this order number.
-    `takes` is the checkoutId of the original that a void or tip holds; `submitted_at`,
-    `undecided_since` (PENDING or IN_DOUBT from then on), `decided_at` and `next_check_at` are the
-    database's clock. Of a purged entry only the tombstone is left (P13): its request is empty but
-    for `received_at`, and its outcome but for who decided and the `checkoutId`.
+    `takes` names the original that a void or tip holds: by its checkoutId, or by `numbered` as
+    long as that is not known; `submitted_at`, `undecided_since` (PENDING or IN_DOUBT from then
+    on), `decided_at` and `next_check_at` are the database's clock. Of a purged entry only the
+    tombstone is left (P13): its request is empty but for `received_at`, and its outcome but for
+    who decided and the `checkoutId`.
     """
 
     client_id: str
@@ -129,18 +147,26 @@ class Entry:
         return self.source if self.published is Published.NOTHING else self.final_source
 
     @property
+    def held_checkout_id(self) -> str | None:
+        """The checkoutId of the original that it holds, where that is known."""
+        is_known = self.takes is not None and not self.takes.startswith(NUMBERED)
+        return self.takes if is_known else None
+
+    @property
+    def held_since_sent(self) -> bool:
+        """Whether it held its original when it was sent: what a lost ledger sent may have had rivals."""
+        adopted = self.outcome is not None and self.outcome.reason == Doubt.ADOPTED_LEDGER.value
+        return self.takes is not None and not adopted
+
+    @property
     def checkout_id(self) -> str | None:
-        """PayWizard's identifier of what this entry did, once known."""
+        """What PayWizard last called it, proven or not: to be shown, never to be acted upon."""
         return None if self.outcome is None else self.outcome.answer.checkout_id
 
     @property
     def proven_checkout_id(self) -> str | None:
-        """The same, if it came with an answer that could be used: one in a garbled answer may be anybody's."""
-        if self.outcome is None:
-            return None
-        usable = self.outcome.decided_by is not DecidedBy.WORKER
-        overdue = self.outcome.reason == Doubt.PENDING_TOO_LONG.value
-        return self.checkout_id if usable or overdue else None
+        """PayWizard's identifier of what this entry did, once it is known to be that."""
+        return None if self.outcome is None else self.outcome.proven_checkout_id
 
 
 def request_of(command: Command, received_at: datetime, headers: Headers) -> Request:

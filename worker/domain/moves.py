@@ -1,7 +1,7 @@
 """What each move changes in an entry, but for its version and the ledger's own clock."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, auto
 from types import MappingProxyType
 from typing import Any, Final
@@ -51,7 +51,7 @@ class Change:
     @property
     def takes(self) -> str | None:
         """The original that is to be held from now on, if the move takes one."""
-        return self.sets.get("takes") if self.submits else None
+        return self.sets.get("takes")
 
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -77,6 +77,13 @@ def submission(entry: Entry, takes: str | None) -> Change:
     if takes is not None:
         sets["takes"] = takes
     return Change(entry=entry, sets=sets, submits=True)
+
+
+def hold(entry: Entry, takes: str) -> Change | None:
+    """Hold the original of what may have been executed; None for what holds none."""
+    if entry.state in GIVES_BACK_ORIGINAL:
+        return None
+    return Change(entry=entry, sets={"takes": takes})
 
 
 def take_over(entry: Entry, owner: str) -> Change | None:
@@ -117,9 +124,16 @@ def move(
     )
 
 
-def note(entry: Entry, queries: Sequence[Query]) -> Change:
-    """Keep what was asked and decided nothing."""
-    return Change(entry=entry, sets={"queries": kept((*entry.queries, *queries))})
+def note(entry: Entry, queries: Sequence[Query], checkout_id: str | None = None) -> Change:
+    """Keep what was asked and decided nothing, and a checkoutId that was missing."""
+    sets: dict[str, Any] = {"queries": kept((*entry.queries, *queries))}
+    if checkout_id is not None:
+        outcome = entry.outcome
+        assert outcome is not None, "only what has an outcome has an id"
+        assert entry.proven_checkout_id is None, "a checkoutId never changes"
+        named = replace(outcome.answer, checkout_id=checkout_id)
+        sets["outcome"] = replace(outcome, answer=named)
+    return Change(entry=entry, sets=sets)
 
 
 def take_final(entry: Entry, source: Source) -> Change | None:

@@ -29,7 +29,7 @@ def judge_original(
         return Reason.ORIGINAL_NOT_ELIGIBLE
     match original.state:
         case State.SUCCEEDED:
-            known = original.checkout_id is not None
+            known = original.proven_checkout_id is not None
             return None if known else Reason.ORIGINAL_NOT_ELIGIBLE
         case State.DECLINED | State.NOT_EXECUTED:
             return Reason.ORIGINAL_NOT_SUCCEEDED

@@ -6,6 +6,7 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final
 
+from worker.domain.agreement import Agreement, agreement
 from worker.domain.commands import usable_identifier
 from worker.domain.entry import Entry, Published, Ruling, StoredOutcome
 from worker.domain.outcomes import DeadLetterReason, DecidedBy
@@ -42,6 +43,8 @@ class Ruled(Enum):
     APPLY = auto()
     REPEATED = auto()
     """The order ended that way already: complete in silence."""
+    NAME = auto()
+    """It did, and its checkoutId was not known until now."""
     WAIT = auto()
     """Its first outcome is not known to be published yet."""
 
@@ -73,14 +76,24 @@ def content_fault(resolution: Resolution) -> Unusable | None:
 
 def judge(entry: Entry | None, resolution: Resolution) -> Ruled | Unusable:
     """Say what a resolution does to an order as the ledger has it."""
-    not_in_doubt = Unusable(DeadLetterReason.NOT_IN_DOUBT)
     if entry is None:
-        return not_in_doubt
+        return Unusable(DeadLetterReason.NOT_IN_DOUBT)
     if entry.state in FINAL:
-        return Ruled.REPEATED if entry.state is resolution.outcome else not_in_doubt
+        return _of_ended(entry, resolution)
     if entry.state not in UNDECIDED or entry.published is Published.NOTHING:
         return Ruled.WAIT
     return _contradiction(entry, resolution) or Ruled.APPLY
+
+
+def _of_ended(entry: Entry, resolution: Resolution) -> Ruled | Unusable:
+    match agreement(entry, resolution.outcome, resolution.checkout_id):
+        case Agreement.AGREES:
+            return Ruled.REPEATED
+        case Agreement.NAMES:
+            return Ruled.NAME
+        case Agreement.CONTRADICTS:
+            by_id = entry.state is resolution.outcome
+            return Unusable(DeadLetterReason.NOT_IN_DOUBT, "checkoutId" if by_id else None)
 
 
 def outcome_of(entry: Entry, resolution: Resolution) -> StoredOutcome:

@@ -7,6 +7,7 @@ evidence for an operator.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from types import MappingProxyType
@@ -49,6 +50,19 @@ RESPONSE_UNITS: Final = (Decimal(1), Decimal(10_000))
 """Readings of a response's amount: as it was asked for, or with four implied decimals (G3)."""
 
 
+TRAN_TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
+OLDER_BY: Final = timedelta(days=2)
+"""No two time zones are so far apart, whichever `tranTime` is in (G20)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """Whose orders PayWizard tells of; `is_shared`: several of our clients' orders go by that id."""
+
+    mid: str
+    is_shared: bool
+
+
 class Identifier(StrEnum):
     """What a question asks by; the words of the wire."""
 
@@ -89,7 +103,7 @@ class Finding:
 
 def question_for(entry: Entry, *, by_order_number: bool) -> Question | None:
     """Say how an order that is not decided can be asked about; None: not at all."""
-    known = entry.checkout_id
+    known = entry.proven_checkout_id
     match entry.operation:
         case Operation.INQUIRY:
             return None
@@ -97,7 +111,7 @@ def question_for(entry: Entry, *, by_order_number: bool) -> Question | None:
             # Not addressable afterwards (G9); the card shows whether it is active.
             return None if entry.card is None else Question(Identifier.CARD, "")
         case Operation.VOID:
-            original = entry.takes or entry.request.original_checkout_id
+            original = entry.held_checkout_id or entry.request.original_checkout_id
             return None if original is None else Question(Identifier.ORIGINAL, original)
         case _ if known is not None:
             return Question(Identifier.CHECKOUT_ID, known)
@@ -108,16 +122,16 @@ def question_for(entry: Entry, *, by_order_number: bool) -> Question | None:
 
 
 def finding_of(
-    entry: Entry, question: Question, answer: QueryAnswer | Reply, mid: str | None
+    entry: Entry, question: Question, answer: QueryAnswer | Reply, merchant: Merchant | None
 ) -> Finding:
-    """Judge an answer; `mid` is the client's merchant id, where it is configured.
+    """Judge an answer; `merchant` is the client's, where it is configured.
 
     A transport failure is no answer, and what names another order, client or amount decides
     nothing.
     """
     match answer:
         case OrderFound():
-            return _found(entry, question, answer, mid)
+            return _found(entry, question, answer, merchant)
         case Approved(answer=of_card):
             return _card_answered(entry, of_card)
         case OrderNotFound():
@@ -134,42 +148,63 @@ def finding_of(
             return Finding(Kind.NO_ANSWER, "an answer that says nothing of it")
 
 
-def _found(entry: Entry, question: Question, found: OrderFound, mid: str | None) -> Finding:
+def _found(
+    entry: Entry, question: Question, found: OrderFound, merchant: Merchant | None
+) -> Finding:
     said = f"state {found.state}"
-    stranger = _stranger(entry, question, found, mid)
+    stranger = _stranger(entry, question, found, merchant)
     if stranger is not None:
         return Finding(Kind.EVIDENCE_ONLY, f"{said}, but {stranger}: it decides nothing")
     is_void = question.by is Identifier.ORIGINAL
     event = (ORIGINAL_READINGS if is_void else STATE_READINGS).get(found.state)
-    if event is None or (is_void and entry.takes is None):
-        # A void that holds no original has rivals that may have revoked it.
+    if event is None or (is_void and not entry.held_since_sent):
+        # A void that did not hold its original has rivals that may have revoked it.
         return Finding(Kind.EVIDENCE_ONLY, f"{said}: it decides nothing")
     kind = Kind.STILL_OPEN if event is Event.PENDING else Kind.DECIDED
     return Finding(kind, said, event, _outcome(entry, question, found))
 
 
 def _stranger(
-    entry: Entry, question: Question, found: OrderFound, mid: str | None
+    entry: Entry, question: Question, found: OrderFound, merchant: Merchant | None
 ) -> str | None:
     """Say in which way a found order is not plainly the one that was asked about."""
-    if mid is not None and found.mid is not None and found.mid != mid:
+    if merchant is not None and found.mid is not None and found.mid != merchant.mid:
         return "the merchant is another"
     match question.by:
         case Identifier.ORIGINAL:
             return None if found.checkout_id == question.value else "the order is another"
         case Identifier.CHECKOUT_ID if found.checkout_id != question.value:
             return "the order is another"
-        case Identifier.CHECKOUT_ID if entry.proven_checkout_id is not None:
+        case Identifier.CHECKOUT_ID:
             answer = entry.outcome.answer.amount if entry.outcome else None
             if found.amount is None or _equal(answer, found.amount):
                 return None
             return None if _is_amount_of(entry, found) else "the amount is another"
         case _:
-            # Other products use transIndexCode for the caller's own numbers (G4, G5), and an
-            # id that came with an unusable answer may be anybody's: it has to be ours in all.
-            if mid is None or found.mid is None:
-                return "the merchant is not known"
-            return None if _is_amount_of(entry, found) else "the amount is not ours"
+            # Other products use transIndexCode for the caller's own numbers (G4, G5): it has to
+            # be ours in all.
+            return _stranger_by_number(entry, found, merchant)
+
+
+def _stranger_by_number(
+    entry: Entry, found: OrderFound, merchant: Merchant | None
+) -> str | None:
+    if merchant is None or found.mid is None:
+        return "the merchant is not known"
+    if merchant.is_shared:
+        return "the merchant is more than one client's"
+    if _is_older(entry, found):
+        return "it is older than our request"
+    return None if _is_amount_of(entry, found) else "the amount is not ours"
+
+
+def _is_older(entry: Entry, found: OrderFound) -> bool:
+    """Whether it was completed long before ours left: a number that was used before."""
+    try:
+        at = datetime.strptime(found.tran_time or "", TRAN_TIME_FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return entry.submitted_at is not None and at < entry.submitted_at - OLDER_BY
 
 
 def _is_amount_of(entry: Entry, found: OrderFound) -> bool:
@@ -208,7 +243,7 @@ def _outcome(entry: Entry, question: Question, found: OrderFound) -> StoredOutco
             before,
             result=None,
             mid=found.mid or before.mid,
-            checkout_id=found.checkout_id or before.checkout_id,
+            checkout_id=found.checkout_id or entry.proven_checkout_id,
             trans_index_code=found.trans_index_code or before.trans_index_code,
             amount=found.amount or before.amount,
         )

@@ -56,6 +56,7 @@ class Metrics(Instruments):
         self._ledger()
         self._open_entries()
         self._gateway(clients)
+        self._limits(clients)
         self._balances()
         self._kafka(topics)
         self._kafka_transactions()
@@ -255,6 +256,8 @@ class Metrics(Instruments):
         self.gateway_in_flight = self._gauge(
             "gateway_in_flight", "Open requests.", client=clients
         )
+
+    def _limits(self, clients: Collection[str]) -> None:
         self.gateway_throttle_wait_seconds_total = self._counter(
             "gateway_throttle_wait_seconds_total",
             "Seconds that calls waited for their client's concurrency or rate, added up.",

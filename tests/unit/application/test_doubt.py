@@ -262,18 +262,32 @@ async def test_an_order_that_the_ledger_knows_by_another_number_decides_nothing(
 
 
 @on_late_virtual_time
-async def test_a_garbled_answers_checkout_id_that_is_another_orders_decides_nothing() -> None:
+async def test_nothing_is_asked_by_the_checkout_id_of_a_garbled_answer() -> None:
     """It may be anybody's, and here it is that of a payment of the same amount before."""
     worker = a_worker()
     await worker.run(payment("T-0"))
     other = worker.results()[0]["checkoutId"]
     worker.paywizard.will(NoAnswer(Doubt.BAD_REPLY, Answer(checkout_id=other)))
     await published_open(worker, payment("T-1"))
-    worker.paywizard.will_find(found(checkout_id=other))
     assert await look(worker) == ["DUE"]
-    assert worker.paywizard.queries == [other]
+    assert worker.paywizard.queries == ["T-1"]
     assert worker.state_of("T-1") is State.IN_DOUBT
     assert statuses(worker) == ["SUCCEEDED", "IN_DOUBT"]
+    await worker.stop()
+
+
+@on_late_virtual_time
+async def test_the_checkout_id_of_a_garbled_answer_keeps_nobody_else_from_it() -> None:
+    """The order that it belongs to is found by its number, though another came with that id."""
+    worker = a_worker()
+    worker.paywizard.will(NoAnswer(Doubt.BAD_REPLY, Answer(checkout_id=CHECKOUT)))
+    await published_open(worker, payment("T-0"))
+    await in_doubt(worker)
+    worker.paywizard.will_find(NOT_FOUND, found(checkout_id=CHECKOUT))
+    assert await look(worker) == ["DUE", "DUE"]
+    assert worker.paywizard.queries == ["T-0", "T-1"]
+    assert worker.state_of("T-0") is State.IN_DOUBT
+    assert worker.state_of("T-1") is State.SUCCEEDED
     await worker.stop()
 
 

@@ -32,6 +32,9 @@ from worker.domain.replies import (
 )
 from worker.domain.states import State
 
+REPLIED = "900000000000000001"
+"""The checkoutId of the first answer that the fake gives."""
+
 # ── Pending ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -204,16 +207,18 @@ async def test_a_day_of_doubt_costs_a_handful_of_questions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("by_query", "contradicts"), [(5, True), (2, False)], ids=["contrary", "the same"]
+    ("by_query", "checkout_id", "contradicts"),
+    [(5, REPLIED, True), (2, CHECKOUT, True), (2, REPLIED, False)],
+    ids=["contrary", "by another id", "the same"],
 )
 @on_late_virtual_time
 async def test_a_late_reply_never_changes_how_an_order_ended(
-    by_query: int, contradicts: bool
+    by_query: int, checkout_id: str, contradicts: bool
 ) -> None:
     """What says otherwise is kept as evidence and counted; what says the same is nothing new."""
     worker = a_worker()
     successor = await in_doubt_with_an_open_call(worker)
-    successor.paywizard.will_find(found(by_query))
+    successor.paywizard.will_find(found(by_query, checkout_id=checkout_id))
     assert await look(successor) == ["DUE"]
     ended = entry_of(worker)
     worker.paywizard.answering.set()

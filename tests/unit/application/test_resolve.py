@@ -254,7 +254,60 @@ async def test_a_decision_does_not_make_a_garbled_answers_checkout_id_ours(
     worker.paywizard.will(garbled)
     await published_open(worker)
     assert entry_of(worker).checkout_id == CHECKOUT
+    assert entry_of(worker).proven_checkout_id is None
     await resolve(worker, outcome)
     assert worker.state_of("T-1").value == outcome
+    assert entry_of(worker).checkout_id is None
+    await worker.stop()
+
+
+# ── The checkoutId afterwards ───────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("published", [False, True])
+@on_late_virtual_time
+async def test_a_checkout_id_that_was_missing_can_be_given_afterwards(published: bool) -> None:
+    """Voids and tips go by it; who gave it is kept as evidence, and nothing is published twice."""
+    worker = a_worker()
+    await in_doubt(worker)
+    await resolve(worker, "SUCCEEDED")
+    if published:
+        await look(worker, 0)
+    await resolve(worker, "SUCCEEDED", checkoutId=CHECKOUT)
+    entry = entry_of(worker)
+    assert (entry.state, entry.checkout_id) == (State.SUCCEEDED, CHECKOUT)
+    assert [(query.identifier, query.answer) for query in entry.queries] == [
+        ("resolution", "its checkoutId")
+    ]
+    assert await worker.ledger.find_by_checkout_id(entry.client_id, CHECKOUT) == entry
+    await resolve(worker, "SUCCEEDED", checkoutId=CHECKOUT)
+    assert resolutions(worker) == {"applied": 2, "repeated": 1}
+    await look(worker, 0)
+    assert (statuses(worker), letters(worker)) == (["IN_DOUBT", "SUCCEEDED"], [])
+    await worker.stop()
+
+
+@on_late_virtual_time
+async def test_another_checkout_id_afterwards_is_a_dead_letter() -> None:
+    """Of two ids one is wrong, and a void goes by the first: the second is not lost in silence."""
+    worker = a_worker()
+    await in_doubt(worker)
+    await resolve(worker, "SUCCEEDED", checkoutId=CHECKOUT)
+    before = entry_of(worker)
+    await resolve(worker, "SUCCEEDED", checkoutId="900000000000000099")
+    assert letters(worker) == [("NOT_IN_DOUBT", "checkoutId")]
+    assert entry_of(worker) == before
+    await worker.stop()
+
+
+@on_late_virtual_time
+async def test_another_orders_checkout_id_is_not_given_afterwards() -> None:
+    """A void of this order would revoke that one."""
+    worker = a_worker()
+    await worker.run(payment("T-0"))
+    await in_doubt(worker)
+    await resolve(worker, "SUCCEEDED")
+    await resolve(worker, "SUCCEEDED", checkoutId=entry_of(worker, "T-0").checkout_id)
+    assert letters(worker) == [("MALFORMED_RESOLUTION", "checkoutId")]
     assert entry_of(worker).checkout_id is None
     await worker.stop()

@@ -5,12 +5,11 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from typing_extensions import override
 
-from tests.fakes.gateway import FakePayWizard
 from tests.unit.adapters.paywizard.virtual_time import on_late_virtual_time
 from tests.unit.application.decisions import (
     OUTCOMES,
+    decided_while_asking,
     letters,
     resolution,
     resolve,
@@ -29,14 +28,13 @@ from tests.unit.application.open_orders import (
     statuses,
 )
 from tests.unit.application.worker_over_fakes import (
-    CARD,
     CHECK_TOPIC,
     RESOLUTION_TOPIC,
     WorkerOverFakes,
     payment,
 )
 from worker.application.ports import SourceRecord
-from worker.domain.replies import Doubt, NoAnswer, QueryAnswer
+from worker.domain.replies import Doubt, NoAnswer
 from worker.domain.states import State
 
 # ── Before the first outcome is out ─────────────────────────────────────────────────────────
@@ -117,46 +115,6 @@ async def test_a_decision_that_waits_ends_with_its_worker() -> None:
 
 
 # ── Races ───────────────────────────────────────────────────────────────────────────────────
-
-
-class HeldPayWizard(FakePayWizard):
-    """One whose status queries are answered when it is told to."""
-
-    @override
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.telling = asyncio.Event()
-
-    @override
-    async def query_order(
-        self,
-        client_id: str,
-        *,
-        checkout_id: str | None = None,
-        trans_index_code: str | None = None,
-    ) -> QueryAnswer:
-        """Say it, but not before it may be told."""
-        answer = await super().query_order(
-            client_id, checkout_id=checkout_id, trans_index_code=trans_index_code
-        )
-        await self.telling.wait()
-        return answer
-
-
-async def decided_while_asking(outcome: str) -> WorkerOverFakes:
-    """PayWizard says that it succeeded; before that is heard, an operator has decided."""
-    paywizard = HeldPayWizard()
-    worker = WorkerOverFakes(paywizard=paywizard)
-    paywizard.issue(CARD, {"USD": 100})
-    await in_doubt(worker)
-    worker.paywizard.will_find(found(2))
-    (check,) = await due(worker)
-    asking = worker.send(check.value, topic=CHECK_TOPIC)
-    await worker.until(lambda: worker.paywizard.queries)
-    await resolve(worker, outcome)
-    paywizard.telling.set()
-    await worker.until(lambda: asking in worker.kafka.committed)
-    return worker
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)

@@ -23,6 +23,7 @@ from worker.domain.entry import Headers, Source
 from worker.domain.operations import Operation
 from worker.domain.retry_schedule import RetrySchedule
 from worker.domain.states import State
+from worker.domain.status_queries import Merchant
 
 CLIENT = CLIENTS[0]
 CHANNEL = "FACTOR4"
@@ -49,9 +50,9 @@ class OneChannel:
         """Name the channel of a known client."""
         return CHANNEL if client_id in CLIENTS else None
 
-    def mid_of(self, client_id: str) -> str | None:
+    def merchant_of(self, client_id: str) -> Merchant | None:
         """Name the merchant of a known client."""
-        return MID if client_id in CLIENTS else None
+        return Merchant(MID, is_shared=False) if client_id in CLIENTS else None
 
 
 @dataclass

@@ -4,14 +4,21 @@ import io
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typing_extensions import override
 
+from tests.contract.ledger_entries import an_entry, an_outcome
 from tests.unit.cli.command_line import Ended, runner
-from tests.unit.cli.ledgers import ACCOUNT, morning
+from tests.unit.cli.ledgers import ACCOUNT, in_ledger, morning
+from worker.adapters.sql.ledger import SqlLedger
+from worker.domain.entry import numbered
+from worker.domain.operations import Operation
+from worker.domain.outcomes import DecidedBy
+from worker.domain.states import State
 
 Run = Callable[..., Ended]
 
@@ -249,3 +256,25 @@ def test_a_person_is_asked_and_heard(
     assert "Forget the content of 1 orders for good?" in ended.out
     assert (ended.err.strip() == "Nothing was done.") == (code == 1)
     assert json.loads(run(*purge, "--dry-run", "--json").out) == {"purgeable": left}
+
+
+def test_what_is_not_proven_is_shown_as_that(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A garbled answer's checkoutId is nothing to void by; a void may hold an order it can only name."""
+
+    async def fill(ledger: SqlLedger) -> None:
+        garbled = replace(an_outcome("checkout-5"), decided_by=DecidedBy.WORKER)
+        for number, operation in (("T-1", Operation.PAYMENT), ("V-1", Operation.VOID)):
+            doubtful = replace(
+                an_entry(number, operation), state=State.IN_DOUBT, outcome=garbled
+            )
+            claimed, _ = await ledger.claim(doubtful)
+            if operation is Operation.VOID:
+                await ledger.hold(claimed, numbered("T-1"))
+
+    monkeypatch.setenv("LEDGER_URL", in_ledger(tmp_path / "doubtful.db", fill))
+    payment, void = (run("orders", "show", number).out for number in ("T-1", "V-1"))
+    assert "checkout-5 (from a garbled answer: it may be another order's)" in payment
+    assert "VOID V-1, IN_DOUBT" in payment
+    assert "the original, whose checkoutId is not known" in void

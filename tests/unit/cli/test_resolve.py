@@ -32,6 +32,11 @@ def run(
     [
         (("A-1", "--outcome", "SUCCEEDED"), 1, "The ledger knows no order A-1."),
         (("old", "--outcome", "DECLINED"), 1, "Order old is SUCCEEDED already: that stays."),
+        (
+            ("old", "--outcome", "SUCCEEDED", "--checkout-id", "checkout-8"),
+            1,
+            "Order old is SUCCEEDED already: that stays.",
+        ),
         (("at work", "--outcome", "DECLINED"), 1, "is SUBMITTED: a worker is at it"),
         (
             ("pending", "--outcome", "SUCCEEDED", "--checkout-id", "checkout-8"),
@@ -87,6 +92,13 @@ def test_what_ended_that_way_already_needs_nothing(run: Run) -> None:
     """The same outcome again is no fault, and no record."""
     ended = run("resolve", "old", "--outcome", "SUCCEEDED", *WHY)
     assert (ended.code, "nothing is to be done" in ended.out) == (0, True)
+
+
+def test_a_checkout_id_that_was_missing_can_still_be_given(run: Run) -> None:
+    """The outcome stays; voids and tips go by the id."""
+    words = ("paid", "--client", "client-2", "--outcome", "DECLINED")
+    ended = run("resolve", *words, *WHY, "--checkout-id", "checkout-7", "--dry-run")
+    assert (ended.code, "would be resolved as DECLINED" in ended.out) == (0, True)
 
 
 def test_a_user_without_a_name_must_give_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from worker.domain.status_queries import Merchant
+
 log = structlog.get_logger(__name__)
 
 
@@ -59,10 +61,13 @@ class Credentials:
         credential = self._by_client.get(client_id)
         return None if credential is None else credential.loyalty_channel
 
-    def mid_of(self, client_id: str) -> str | None:
-        """Name a client's merchant id, where it is configured."""
+    def merchant_of(self, client_id: str) -> Merchant | None:
+        """Name a client's merchant, where it is configured."""
         credential = self._by_client.get(client_id)
-        return None if credential is None else credential.mid
+        if credential is None or credential.mid is None:
+            return None
+        alike = sum(other.mid == credential.mid for other in self._by_client.values())
+        return Merchant(credential.mid, is_shared=alike > 1)
 
     def reload(self) -> bool:
         """Read the secrets again; False, and a line in the log, if what is there is unusable.

@@ -43,6 +43,7 @@ from worker.domain.evidence import Query
 from worker.domain.identity import Affiliation, Committed, Identity
 from worker.domain.moves import (
     Change,
+    hold,
     insertion,
     move,
     note,
@@ -164,6 +165,10 @@ class SqlLedger:
         """Move CLAIMED to SUBMITTED and hold the original; LostRaceError, OriginalRefusedError."""
         return await self._move(submission(entry, takes))
 
+    async def hold(self, entry: Entry, takes: str) -> Entry:
+        """Hold the original of what may have been executed; LostRaceError, OriginalRefusedError."""
+        return await self._move(hold(entry, takes))
+
     async def move(
         self,
         entry: Entry,
@@ -175,9 +180,11 @@ class SqlLedger:
         """Apply `event` if the stored version is still that of `entry`, else LostRaceError."""
         return await self._move(move(entry, event, outcome, final_source, queries))
 
-    async def note(self, entry: Entry, queries: Sequence[Query]) -> Entry:
+    async def note(
+        self, entry: Entry, queries: Sequence[Query], checkout_id: str | None = None
+    ) -> Entry:
         """Add to what is known of an entry in any state, or raise LostRaceError."""
-        return await self._move(note(entry, queries))
+        return await self._move(note(entry, queries, checkout_id))
 
     async def take_final(self, entry: Entry, source: Source) -> Entry:
         """Set `final_source` of a decided entry that has none, or raise LostRaceError."""

@@ -36,7 +36,7 @@ from worker.adapters.sql.tables import (
 )
 from worker.adapters.sql.timestamps import UtcTimestamp, database_now, moment_from
 from worker.domain.balances import CardBalances
-from worker.domain.entry import Entry
+from worker.domain.entry import Entry, numbered
 from worker.domain.states import State
 
 IN_HAND: Final = frozenset({State.CLAIMED, State.SUBMITTED})
@@ -127,12 +127,11 @@ def find_orders(
 
 def takers_of(connection: Connection, entry: Entry) -> list[Order]:
     """Read the void and the tip that hold an entry as their original."""
-    if entry.checkout_id is None:
-        return []
+    names = [numbered(entry.tran_order_no), entry.proven_checkout_id]
     statement = select(entries).where(
         text("takes IS NOT NULL"),
         entries.c.client_id == entry.client_id,
-        entries.c.takes == entry.checkout_id,
+        entries.c.takes.in_(name for name in names if name is not None),
     )
     return list(_orders(connection, statement))
 

@@ -94,7 +94,7 @@ def _tombstone(entry: Entry) -> dict[str, object]:
     outcome = entry.outcome
     assert outcome is not None, "a decision has an outcome"
     left = StoredOutcome(
-        decided_by=outcome.decided_by, answer=Answer(checkout_id=entry.checkout_id)
+        decided_by=outcome.decided_by, answer=Answer(checkout_id=entry.proven_checkout_id)
     )
     return {
         "key_client_id": entry.client_id,

@@ -99,7 +99,7 @@ def entry_of(values: tuple[Any, ...]) -> Entry:
 def _outcome_row(outcome: StoredOutcome | None) -> dict[str, object]:
     if outcome is None:
         return {"checkout_id": None, "outcome": None}
-    return {"checkout_id": outcome.answer.checkout_id, "outcome": outcome_text(outcome)}
+    return {"checkout_id": outcome.proven_checkout_id, "outcome": outcome_text(outcome)}
 
 
 def _final_source_row(source: Source | None) -> dict[str, object]:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     Float,
+    FromClause,
     Integer,
     Select,
     SmallInteger,
@@ -44,6 +45,7 @@ from worker.adapters.sql.tables import (
     writers,
 )
 from worker.adapters.sql.timestamps import database_later, database_now
+from worker.domain.entry import NUMBERED
 from worker.domain.moves import NextCheck
 from worker.domain.status_checks import FIRST_CHECK_SECONDS
 
@@ -168,7 +170,9 @@ class Statements:
         if shape.guards_published:
             statement = statement.where(entries.c.published == _key("published"))
         if shape.takes:
-            statement = statement.where(_original_is_free(), _original_is_eligible())
+            statement = statement.where(_original_is_free())
+        if shape.takes and shape.submits:
+            statement = statement.where(_original_is_eligible())
         return self._compiled(statement.values(**values).returning(*_told()), shape.columns)
 
     def _counting(self, step: str) -> Statement:
@@ -208,22 +212,38 @@ def _is_entry() -> ColumnElement[bool]:
 
 def _original_is_free() -> ColumnElement[bool]:
     """Whether no other order holds the original for the same operation."""
-    holder = entries.alias("holder")
-    return ~exists().where(
+    return ~_is_held_for(entries.c.operation)
+
+
+def _is_held_for(operation: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether another order holds the original, by its checkoutId or by its number."""
+    by_id, original, by_number = (entries.alias(name) for name in ("held", "its", "named"))
+    number = literal_column(f"'{NUMBERED}'", String) + original.c.tran_order_no
+    return or_(
+        exists().where(*_is_other(by_id, operation), by_id.c.takes == _key("takes")),
+        exists().where(
+            original.c.client_id == entries.c.client_id,
+            original.c.checkout_id == _key("takes"),
+            *_is_other(by_number, operation),
+            by_number.c.takes == number,
+        ),
+    )
+
+
+def _is_other(
+    holder: FromClause, operation: ColumnElement[str]
+) -> tuple[ColumnElement[bool], ...]:
+    return (
         holder.c.client_id == entries.c.client_id,
-        holder.c.takes == _key("takes"),
-        holder.c.operation == entries.c.operation,
+        holder.c.operation == operation,
+        holder.c.tran_order_no != entries.c.tran_order_no,
     )
 
 
 def _original_is_eligible() -> ColumnElement[bool]:
     """A tip finds its payment neither voided nor, where the ledger knows it, unsuccessful."""
-    void, known, paid = (entries.alias(name) for name in ("void", "known", "paid"))
-    voided = exists().where(
-        void.c.client_id == entries.c.client_id,
-        void.c.takes == _key("takes"),
-        void.c.operation == literal_column("'VOID'", String),
-    )
+    known, paid = (entries.alias(name) for name in ("known", "paid"))
+    voided = _is_held_for(literal_column("'VOID'", String))
     is_known = exists().where(
         known.c.client_id == entries.c.client_id, known.c.checkout_id == _key("takes")
     )

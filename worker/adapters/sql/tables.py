@@ -79,7 +79,7 @@ Index(
     sqlite_where=text("checkout_id IS NOT NULL"),
     postgresql_where=text("checkout_id IS NOT NULL"),
 )
-"""Not unique: PayWizard documents no uniqueness of `checkoutId`, and what it says is stored."""
+"""Proven ids only; not unique: PayWizard documents no uniqueness of `checkoutId`, and what it says is stored."""
 
 DUE: Final = text("published < 2")
 Index("entries_due", entries.c.next_check_at, sqlite_where=DUE, postgresql_where=DUE)

@@ -164,7 +164,7 @@ def _lock(session: Session, moves: Sequence[Moving], marks: Sequence[Mark]) -> N
 
 
 def _take(session: Session, moves: Sequence[Moving], answers: Answers) -> None:
-    """Submit what takes an original, in the order of originals: of some there is no row to lock."""
+    """Move what takes an original, in the order of originals: of some there is no row to lock."""
     for write in sorted(moves, key=lambda write: (write.key[0], str(write.change.takes))):
         told = session.one(session.statements.move(write.shape), write.row)
         answers[write] = _refusal(session, write) if told is None else _moved(write, told)

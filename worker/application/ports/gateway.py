@@ -7,6 +7,7 @@ from typing import Protocol
 from worker.domain.card import Card
 from worker.domain.commands import Command
 from worker.domain.replies import QueryAnswer, Reply
+from worker.domain.status_queries import Merchant
 
 
 class Clock(Protocol):
@@ -24,8 +25,8 @@ class Clients(Protocol):
         """Name a client's own loyalty channel, or None for a client nobody configured."""
         ...
 
-    def mid_of(self, client_id: str) -> str | None:
-        """Name a client's merchant id, where it is configured."""
+    def merchant_of(self, client_id: str) -> Merchant | None:
+        """Name a client's merchant, where it is configured."""
         ...
 
 

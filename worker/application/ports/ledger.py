@@ -119,7 +119,7 @@ class Ledger(Protocol):
         ...
 
     async def find_by_checkout_id(self, client_id: str, checkout_id: str) -> Entry | None:
-        """Read the entry whose own effect PayWizard named `checkout_id`."""
+        """Read the entry whose own effect is proven to be what PayWizard named `checkout_id`."""
         ...
 
     async def take_over(self, entry: Entry) -> Entry:
@@ -132,6 +132,14 @@ class Ledger(Protocol):
         One SQL transaction locks the original's entry, if the ledger has one. LostRaceError;
         OriginalRefusedError: ORIGINAL_TAKEN if another order holds that original for the same
         operation, ORIGINAL_NOT_ELIGIBLE if a tip finds it voided or no longer SUCCEEDED.
+        """
+        ...
+
+    async def hold(self, entry: Entry, takes: str) -> Entry:
+        """Let a void or tip that may have been executed hold its original, without sending it.
+
+        `takes` is a checkoutId, or an order number by `numbered`: who submits finds the original
+        held either way. LostRaceError; OriginalRefusedError (ORIGINAL_TAKEN).
         """
         ...
 
@@ -151,8 +159,13 @@ class Ledger(Protocol):
         """
         ...
 
-    async def note(self, entry: Entry, queries: Sequence[Query]) -> Entry:
-        """Add to what is known of an entry in any state, or raise LostRaceError."""
+    async def note(
+        self, entry: Entry, queries: Sequence[Query], checkout_id: str | None = None
+    ) -> Entry:
+        """Add to what is known of an entry in any state, or raise LostRaceError.
+
+        `checkout_id` fills in the one that its outcome lacks.
+        """
         ...
 
     async def take_final(self, entry: Entry, source: Source) -> Entry:

@@ -5,15 +5,21 @@ from collections.abc import Iterable
 import pytest
 
 from worker.adapters.paywizard.credentials import Credential, Credentials, UnknownClientError
+from worker.domain.status_queries import Merchant
 
 
-def credential(client_id: str = "one", jwt_token: str = "TOKEN") -> Credential:  # noqa: S107 - made up
+def credential(
+    client_id: str = "one",
+    jwt_token: str = "TOKEN",  # noqa: S107 - made up
+    mid: str | None = None,
+) -> Credential:
     """A client's credential."""
     return Credential(
         client_id=client_id,
         client_secret="hush",  # noqa: S106 - made up
         jwt_token=jwt_token,
         loyalty_channel="FACTOR4",
+        mid=mid,
     )
 
 
@@ -44,6 +50,22 @@ def test_an_unknown_client_is_none_or_an_error() -> None:
     assert credentials.channel_of("nobody") is None
     with pytest.raises(UnknownClientError):
         credentials.of("nobody")
+
+
+def test_a_merchant_is_known_and_known_to_be_shared() -> None:
+    """P14: of one that several clients name, an order that is found may be any of theirs."""
+    source = Source(
+        credential("one", mid="M-1"), credential("two", mid="M-2"), credential("no")
+    )
+    credentials = Credentials(source.load)
+    assert credentials.merchant_of("one") == Merchant("M-1", is_shared=False)
+    assert credentials.merchant_of("no") is None
+    assert credentials.merchant_of("nobody") is None
+    source.held = (credential("three", mid="M-1"),)
+    assert credentials.reload()
+    for client_id in ("one", "three"):
+        assert credentials.merchant_of(client_id) == Merchant("M-1", is_shared=True)
+    assert credentials.merchant_of("two") == Merchant("M-2", is_shared=False)
 
 
 def test_reload_takes_what_is_there_now() -> None:

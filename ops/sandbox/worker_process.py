@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -100,11 +100,15 @@ def create_topics(settings: Mapping[str, str], partitions: int, copies: int = 1)
 class WorkerProcess(ChildProcess):
     """`paywizard-worker run`, with its log in `log_path`, to which a next start appends."""
 
-    def __init__(self, settings: Mapping[str, str], log_path: Path) -> None:
-        """Start it and return at once."""
+    def __init__(
+        self,
+        settings: Mapping[str, str],
+        log_path: Path,
+        command: Sequence[str] = (str(_PROGRAM), "run"),
+    ) -> None:
+        """Start it and return at once; `command` is another program that takes its place."""
         self._url: str | None = None
-        environment = environment_of(settings)
-        super().__init__("The worker", [_PROGRAM, "run"], log_path, environment)
+        super().__init__("The worker", command, log_path, environment_of(settings))
 
     @property
     def url(self) -> str:

@@ -41,6 +41,8 @@ from worker.observability.metrics import Metrics
 INQUIRY_NO_ANSWERS_MAX: Final = 5
 
 log = structlog.get_logger(__name__)
+ClaimSubmitted = Callable[[], Awaitable[Entry]]
+"""Claims an order number and submits it in one move; raises if it was claimed before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +69,31 @@ class Asking:
     _sent: set[tuple[str, str]] = field(default_factory=set)
     """Order numbers for which PayWizard was called and nothing is written yet."""
 
-    async def execute(self, work: Work, entry: Entry, deadline: datetime, halt: Halt) -> Entry:
-        """Submit and call until there is an answer or a doubt, or the deadline has passed."""
-        current = entry
+    async def execute(
+        self,
+        work: Work,
+        entry: Entry,
+        deadline: datetime,
+        halt: Halt,
+        claim_submitted: ClaimSubmitted | None = None,
+    ) -> Entry:
+        """Submit and call until there is an answer or a doubt, or the deadline has passed.
+
+        With `claim_submitted` the entry is not claimed yet: it is claimed and submitted in one.
+        WaitedTooLongError, or what that raises: it is not claimed by this call.
+        """
+        current, unclaimed = entry, claim_submitted
 
         async def once() -> Attempt:
-            nonlocal current
+            nonlocal current, unclaimed
             halt.check()
             try:
-                attempt = await self._submission(work, current, deadline, halt)
+                attempt = await self._submission(work, current, deadline, halt, unclaimed)
             except WaitedTooLongError:
+                if unclaimed is not None:
+                    raise
                 return Attempt(await self._refuse(work, current, Reason.EXPIRED))
-            current = attempt.entry
+            current, unclaimed = attempt.entry, None
             return attempt
 
         again = AsyncRetrying(
@@ -89,7 +104,12 @@ class Asking:
         return (await again(once)).entry
 
     async def _submission(
-        self, work: Work, entry: Entry, deadline: datetime, halt: Halt
+        self,
+        work: Work,
+        entry: Entry,
+        deadline: datetime,
+        halt: Halt,
+        claim_submitted: ClaimSubmitted | None,
     ) -> Attempt:
         takes = None if work.original is None else work.original.checkout_id
         # The slot is had before the submission is written, and its window opens then: nothing
@@ -101,7 +121,10 @@ class Asking:
             try:
                 # SUBMITTED must be durable before a byte leaves: after a crash we then know
                 # that money may have moved, and never ask for it again.
-                entry = await self.ledger.submit(entry, takes)
+                if claim_submitted is None:
+                    entry = await self.ledger.submit(entry, takes)
+                else:
+                    entry = await claim_submitted()
             except OriginalRefusedError as refused:
                 return Attempt(await self._refuse(work, entry, refused.reason))
             self._sent.add(entry.key)

@@ -1,15 +1,16 @@
 """Process a command: claim, submit, ask PayWizard, decide, publish; at most once (P1)."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
-from worker.application.asking import Asking
+from worker.application.asking import Asking, ClaimSubmitted
 from worker.application.dead_letters import DeadLetters
-from worker.application.halting import Halt
+from worker.application.halting import Halt, WaitedTooLongError
 from worker.application.handled import Handled, How
 from worker.application.originals import Originals
 from worker.application.ports import Clock, Ledger, LostRaceError
@@ -28,6 +29,10 @@ from worker.observability.metrics import Metrics
 LOOK_AGAIN_SECONDS: Final = 1.0
 
 log = structlog.get_logger(__name__)
+
+
+class ClaimedBeforeError(Exception):
+    """The order number is in the ledger already; nothing was claimed nor submitted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +91,15 @@ class ProcessCommand:
                 log.info("ledger.lost_race", **_names(work))
 
     async def _attempt(self, work: Work, halt: Halt) -> Handled:
-        entry, claim = await self._claim(work)
+        proposed = self._proposed(work)
+        if self._can_submit_at_once(work, proposed):
+            # Whatever stands in the way after all: the record goes the ordinary way.
+            with suppress(ClaimedBeforeError, WaitedTooLongError):
+                entry = await self._execute(
+                    work, proposed, halt, self._claiming(work, proposed)
+                )
+                return await self._publication(work, entry)
+        entry, claim = await self._claim(work, proposed)
         match claim:
             case Claim.DUPLICATE | Claim.PUBLISHED:
                 return self._duplicate(work, entry)
@@ -97,8 +110,35 @@ class ProcessCommand:
             case _:
                 entry = await self._outcome(work, entry, claim, halt)
                 entry = await self.originals.hold(entry)
-                last_known = await self._last_known(entry)
-                return self.publishing.of(work.record, entry, work.entry_type, last_known)
+                return await self._publication(work, entry)
+
+    async def _publication(self, work: Work, entry: Entry) -> Handled:
+        last_known = await self._last_known(entry)
+        return self.publishing.of(work.record, entry, work.entry_type, last_known)
+
+    def _can_submit_at_once(self, work: Work, proposed: Entry) -> bool:
+        """Whether nothing stands between a claim and its submission, so that one move does both.
+
+        A void or tip must hold its original first; and a number that this process is executing
+        must not look as if it had not been sent.
+        """
+        return (
+            proposed.state is State.CLAIMED
+            and not isinstance(work.command, Inquiry | OnOriginal)
+            and proposed.key not in self._executing
+            and refusal_of(work, self.rules, self.clock.now()) is None
+            and self.asking.gateway.ready(proposed.client_id)
+        )
+
+    def _claiming(self, work: Work, proposed: Entry) -> ClaimSubmitted:
+        async def claim_submitted() -> Entry:
+            entry, new = await self.ledger.claim(proposed, submit=True)
+            if not new:
+                raise ClaimedBeforeError
+            self._count_claim(work, Claim.NEW)
+            return entry
+
+        return claim_submitted
 
     async def _last_known(self, entry: Entry) -> tuple[Balance, ...] | None:
         """Read what the card was last seen to hold, where that is evidence."""
@@ -112,9 +152,8 @@ class ProcessCommand:
             return self.publishing.replay(work.record, entry)
         return Handled(record=work.record, how=How.DUPLICATE)
 
-    async def _claim(self, work: Work) -> tuple[Entry, Claim]:
+    async def _claim(self, work: Work, proposed: Entry) -> tuple[Entry, Claim]:
         """Take the order number, or see what the record may do with what is already there."""
-        proposed = self._proposed(work)
         with self.metrics.commands_in_hand.labels(stage="claiming").track_inprogress():
             entry, new = await self.ledger.claim(proposed)
         claim = Claim.NEW
@@ -122,10 +161,13 @@ class ProcessCommand:
             claim = judge_existing(
                 entry, work.record.source, proposed.fingerprint, self._own(entry)
             )
+        self._count_claim(work, claim)
+        return entry, claim
+
+    def _count_claim(self, work: Work, claim: Claim) -> None:
         self.metrics.ledger_claims_total.labels(
             operation=work.command.operation.lower(), result=claim.value
         ).inc()
-        return entry, claim
 
     def _proposed(self, work: Work) -> Entry:
         """Build what a claim inserts: in doubt at once where a lost ledger may have known it."""
@@ -171,7 +213,13 @@ class ProcessCommand:
             case _:
                 return entry
 
-    async def _execute(self, work: Work, entry: Entry, halt: Halt) -> Entry:
+    async def _execute(
+        self,
+        work: Work,
+        entry: Entry,
+        halt: Halt,
+        claim_submitted: ClaimSubmitted | None = None,
+    ) -> Entry:
         ended = self._executing[entry.key] = asyncio.Event()
         began = asyncio.get_running_loop().time()
         try:
@@ -183,7 +231,7 @@ class ProcessCommand:
             deadline = work.deadline(self.rules.wait_max)
             if isinstance(work.command, Inquiry):
                 return await self.asking.inquire(work, entry, deadline, halt)
-            return await self.asking.execute(work, entry, deadline, halt)
+            return await self.asking.execute(work, entry, deadline, halt, claim_submitted)
         finally:
             if self._executing.get(entry.key) is ended:
                 del self._executing[entry.key]

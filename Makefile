@@ -25,7 +25,7 @@ test: lint lock-check services ## Check everything: what `make check` does, and 
 check: lint ## Format, lint, types, imports, unit and fake-backed tests: no services, under a minute
 	$(BIN)/pytest -m "not integration and not e2e" $(wildcard tests/unit tests/contract)
 
-simulate: $(READY) ## Crash the application at every step, in virtual time; SEEDS=10000 more runs are drawn
+simulate: $(READY) ## Crash the application at every step, in virtual time; SEEDS=10000 more runs are drawn; what was reached
 	$(BIN)/python -m tests.simulation --sweeps --seeds $(or $(SEEDS),10000)
 
 bench: $(READY) ## Measure speed on this machine; figures, not tests; ROWS=10000000 for the lists

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Final
 
-from tests.simulation.coverage import unreached
+from tests.simulation.coverage import CELL, matrix, unreached
 from tests.simulation.parallel import begin, run_chunk, sweeps, swept
 from tests.simulation.run import Report, run_named
+from tests.simulation.shrink import Shrunk, shrunk
 
 CHUNK: Final = 50
 SHOWN_MAX: Final = 20
+SHRUNK_MAX: Final = 4
 
 
 def main() -> int:
@@ -38,6 +40,8 @@ def main() -> int:
             counts += counted
             bad += failed
             _show(failed, len(bad))
+        for small in pool.map(shrunk, _seeds(bad)[:SHRUNK_MAX]):
+            _show_shrunk(small)
     _sum_up(counts, bad, time.monotonic() - began, arguments.jobs)
     return 1 if bad else 0
 
@@ -68,12 +72,27 @@ def _show(failed: Sequence[Report], so_far: int) -> None:
         _say(f"  replay: python -m tests.simulation --replay {shlex.quote(report.name)}")
 
 
+def _seeds(bad: Sequence[Report]) -> list[str]:
+    return [report.name for report in bad if report.name.startswith("seed/")]
+
+
+def _show_shrunk(small: Shrunk) -> None:
+    report = small.report
+    _say(
+        f"SHRUNK from {small.events_before} events to {len(report.events)}: {report.faults[0]}"
+    )
+    _say(f"  replay: python -m tests.simulation --replay {shlex.quote(report.name)}")
+
+
 def _sum_up(counts: Counter[str], bad: Sequence[Report], seconds: float, jobs: int) -> None:
     runs = counts.pop("runs")
     each_ms = seconds * jobs / max(1, runs) * 1000
     _say(f"{runs} runs in {seconds:.0f} s on {jobs} cores, {each_ms:.1f} ms each")
     for name, count in sorted(counts.items()):
-        _say(f"{count:9} {name}")
+        if CELL not in name:
+            _say(f"{count:9} {name}")
+    for line in matrix(counts):
+        _say(line)
     _say(f"arrows never taken: {', '.join(unreached(counts)) or 'none'}")
     _say(f"{len(bad)} runs broke a promise" if bad else "every promise was kept")
 

@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from random import Random
 from typing import Final
+
+from typing_extensions import override
 
 from tests.instruments import CLIENTS, unwatched_metrics
 from tests.simulation.gateway import CONCURRENCY_MAX, GatewayOverNetwork
@@ -17,13 +20,16 @@ from tests.simulation.paywizard import MID, PayWizard
 from worker.adapters.avro.records import RecordCodec
 from worker.adapters.kafka.bridge import Bridge
 from worker.application.composition import Application, Policy, World, application_for
-from worker.application.ports import Clock
+from worker.application.ports import Clock, RecordKind
 from worker.application.process_command import Rules
-from worker.domain.commands import Command
+from worker.domain.balances import BalanceRefresh
+from worker.domain.commands import AnyCommand, Command
 from worker.domain.identity import Affiliation, Identity
 from worker.domain.operations import Operation
+from worker.domain.resolutions import Resolution
 from worker.domain.retry_schedule import RetrySchedule
 from worker.domain.states import State
+from worker.domain.status_checks import StatusCheck
 from worker.domain.status_queries import Merchant
 
 CLIENT: Final = CLIENTS[0]
@@ -37,7 +43,20 @@ DAY: Final = timedelta(days=1)
 STALE_AGAIN: Final = RetrySchedule(first_delay_seconds=4.0, delay_seconds_max=8.0)
 ASK_AGAIN: Final = RetrySchedule(first_delay_seconds=0.2, delay_seconds_max=2.0)
 VOIDABLE: Final = frozenset({Operation.PAYMENT, Operation.TIP, Operation.RELOAD})
-CODEC: Final = RecordCodec(default_client_id=CLIENT)
+
+
+class RememberingCodec(RecordCodec):
+    """Reads the same bytes once: the processes of a run, and thousands of runs, share commands."""
+
+    @override
+    @lru_cache(maxsize=4096)  # noqa: B019  # there is one codec
+    def decode(
+        self, kind: RecordKind, value: bytes | None
+    ) -> AnyCommand | Resolution | BalanceRefresh | StatusCheck:
+        return super().decode(kind, value)
+
+
+CODEC: Final = RememberingCodec(default_client_id=CLIENT)
 METRICS: Final = unwatched_metrics()
 """Shared by all processes: nothing reads them to decide."""
 

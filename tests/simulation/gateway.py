@@ -110,7 +110,8 @@ class GatewayOverNetwork:
         except TimeoutError:
             return NoAnswer(Doubt.TIMEOUT)
         finally:
-            asked.end(self.loop.time())
+            asked.heard_at = self.loop.time()
+            asked.end(asked.heard_at)
 
     async def inquire(self, card: Card, entry_type: str) -> Reply:
         """Read a card's balances."""

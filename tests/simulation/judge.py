@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from tests.simulation.application import CLIENT, CODEC, at
+from tests.simulation.leases import wrong_doubts
 from tests.simulation.paywizard import Asked
 from tests.simulation.world import Sent, World
 from worker.adapters.avro.frames import decode_frame
@@ -17,6 +18,7 @@ from worker.domain.balances import BalanceRefresh
 from worker.domain.card import Card
 from worker.domain.card_state import CardState
 from worker.domain.commands import Command, OnOriginal, fingerprint
+from worker.domain.replies import Doubt
 from worker.domain.states import State
 
 NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:paywizard-worker")
@@ -55,25 +57,23 @@ class Judge:
         """What was sent and can be read, by where it stands."""
         found: dict[Place, Command] = {}
         for sent in self.world.sent:
-            try:
-                command = CODEC.decode(RecordKind.COMMAND, sent.sending.value)
-            except BadRecordError:
-                continue
-            assert isinstance(command, Command)
-            found[_place(sent)] = command
+            command = _read(sent.sending.value)
+            if command is not None:
+                found[_place(sent)] = command
         return found
 
     @cached_property
     def results(self) -> Mapping[str, Sequence[Fields]]:
         """The committed results of each order number, in their order; not what is replayed."""
-        return self._results(replayed=False)
+        return self._all_results[0]
 
-    def _results(self, *, replayed: bool) -> Mapping[str, Sequence[Fields]]:
-        found: dict[str, list[Fields]] = defaultdict(list)
+    @cached_property
+    def _all_results(self) -> tuple[Mapping[str, Sequence[Fields]], ...]:
+        """First what is not replayed, then what is."""
+        found: tuple[dict[str, list[Fields]], ...] = (defaultdict(list), defaultdict(list))
         for record in self.world.kafka.published(OutputTopic.RESULTS):
-            if (REPLAYED in record.headers) is replayed:
-                fields = decode_frame(record.value).fields
-                found[str(fields["tranOrderNo"])].append(fields)
+            fields = decode_frame(record.value).fields
+            found[REPLAYED in record.headers][str(fields["tranOrderNo"])].append(fields)
         return found
 
     @cached_property
@@ -100,11 +100,17 @@ class Judge:
             return list(self._older_copy(self.world.workers_before_restoring))
         if self.world.adopted:
             # What was published before may be seen again, and numbers of events begin anew.
-            once = (self._one_effect, self._durable_before_leaving, self._one_content)
+            once = (
+                self._one_effect,
+                self._durable_before_leaving,
+                self._leases,
+                self._one_content,
+            )
             return [fault for check in once for fault in check()]
         checks = (
             self._one_effect,
             self._durable_before_leaving,
+            self._leases,
             self._one_outcome,
             self._replays,
             self._dead_letters,
@@ -136,6 +142,16 @@ class Judge:
                 number = asked.command.tran_order_no
                 yield f"P1: {number} left while the ledger said {asked.state}"
 
+    def _leases(self) -> Iterator[str]:
+        died_at = {worker.owner: worker.loop.died_at for worker in self.world.workers}
+        deadline = self.world.limits.call_deadline_seconds
+        book = self.world.paywizard.book
+        yield from wrong_doubts(self.world.given_up, book, died_at, deadline)
+        given_up = {over.number for over in self.world.given_up}
+        for number, results in self.results.items():
+            if results[0]["reason"] == Doubt.LEASE_OVER and number not in given_up:
+                yield f"P4: {number} is in doubt for its lease, which was never over"
+
     def _one_outcome(self) -> Iterator[str]:
         for number in self._numbers():
             results = self.results.get(number, ())
@@ -155,7 +171,7 @@ class Judge:
 
     def _replays(self) -> Iterator[str]:
         """A duplicate is told again what was told before, and nothing else."""
-        for number, again in self._results(replayed=True).items():
+        for number, again in self._all_results[1].items():
             told = {_told(it) for it in self.results.get(number, ())}
             if not {_told(it) for it in again} <= told:
                 yield f"P2: a duplicate of {number} was told something new"
@@ -263,11 +279,15 @@ class Judge:
             if not self.world.skipped:
                 yield from self._newest_balances(card, held)
 
+    @cached_property
+    def _all_events(self) -> Sequence[Fields]:
+        changes = self.world.kafka.published(OutputTopic.BALANCE_CHANGES)
+        return [decode_frame(record.value).fields for record in changes]
+
     def _events(self, card: Card) -> Sequence[Fields]:
         """The committed events of a card; what operator and crash made come twice, counts once."""
         found: list[Fields] = []
-        for record in self.world.kafka.published(OutputTopic.BALANCE_CHANGES):
-            fields = decode_frame(record.value).fields
+        for fields in self._all_events:
             again = self.world.skipped and fields in found[-1:]
             if fields["accountId"] == card.account_id and not again:
                 found.append(fields)
@@ -322,11 +342,21 @@ class Judge:
 
     def _newest_balances(self, card: Card, held: Mapping[str, object]) -> Iterator[str]:
         """The last event is true, unless a lost answer or an open order may hide a change."""
-        lost = any(name.startswith("paywizard ") for name in self.world.network.counts)
+        lost = any(name.startswith("paywizard ") for name in self.world.befallen.counts)
         still_open = any(results[-1]["status"] in OPEN for results in self.results.values())
         balances = self.world.paywizard.cards[card]
         if held and not (lost or still_open) and held != balances:
             yield f"P7: a card has {balances}, its last event says {held}"
+
+
+def _read(value: bytes | None) -> Command | None:
+    """Decode a command; None: nobody can."""
+    try:
+        command = CODEC.decode(RecordKind.COMMAND, value)
+    except BadRecordError:
+        return None
+    assert isinstance(command, Command)
+    return command
 
 
 def _told(result: Fields) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """The Kafka fake: topics, one group, transactions; and what `read_committed` shows of it."""
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Final
 
@@ -36,16 +36,22 @@ INTERNAL_PARTITIONS: Final[Mapping[str, int]] = {
 class Kafka:
     """The cluster. Every method happens at one moment, on the brokers."""
 
-    def __init__(self, virtual: VirtualTime, random: Random, session_seconds: float) -> None:
+    def __init__(
+        self,
+        virtual: VirtualTime,
+        random: Random,
+        session_seconds: float,
+        note: Callable[[str], object],
+    ) -> None:
         self.logs: dict[TopicPartition, PartitionLog] = {}
         for topic in sorted({*SOURCES, *OUTPUTS.values()}):
             for partition in range(PARTITIONS.get(topic, 1)):
                 place = TopicPartition(topic, partition)
                 self.logs[place] = PartitionLog(place)
         sources = frozenset(place for place in self.logs if place.topic in SOURCES)
-        self.group = Group(virtual, random, sources, session_seconds)
+        self.group = Group(virtual, random, sources, session_seconds, note)
         self.transactions = Transactions(
-            virtual, lambda: random.random() * 0.02, self.group.apply
+            virtual, lambda: random.random() * 0.02, self.group.apply, note
         )
         self._virtual = virtual
 
@@ -120,10 +126,14 @@ class Kafka:
 
     def at_rest(self) -> bool:
         """Whether the group has completed every record there is, and no transaction is open."""
-        return all(log.stable_end == log.end for log in self.logs.values()) and not any(
-            self.logs[place].visible_from(self._committed_offset(place))
-            for place in self.group.partitions
-        )
+        for place, log in self.logs.items():
+            if log.stable_end != log.end:
+                return False
+            if place in self.group.partitions and log.visible_from(
+                self._committed_offset(place)
+            ):
+                return False
+        return True
 
     def _committed_offset(self, place: TopicPartition) -> int:
         found = self.group.committed.get(place)

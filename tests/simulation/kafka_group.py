@@ -3,7 +3,6 @@
 It checks the generation of an offset commit and never who owns the partition, like the real one.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -75,8 +74,9 @@ class Group:
     random: Random
     partitions: Partitions
     session_seconds: float
+    note: Callable[[str], object]
+    """Hears what befalls the group."""
     committed: dict[TopicPartition, Committed] = field(default_factory=dict)
-    counts: Counter[str] = field(default_factory=Counter)
     generation: int = 0
     _members: dict[str, Member] = field(default_factory=dict)
     _fenced: set[str] = field(default_factory=set)
@@ -107,7 +107,7 @@ class Group:
         # A fenced member is told so, stops its heartbeats and goes on polling (C5). That it ends
         # for want of heartbeats is more than the client library does.
         self.virtual.after(self.session_seconds, lambda: former.tell(Notice.FENCED))
-        self.counts["takeovers"] += 1
+        self.note("takeover")
         if self._rebalancing:
             self._complete_if_joined()
         else:
@@ -149,7 +149,7 @@ class Group:
     def _begin_round(self, starter: Member | None) -> None:
         """Ask all members to join again but the one whose joining began it."""
         self._rebalancing = True
-        self.counts["rebalances"] += 1
+        self.note("rebalance")
         for member in self._members.values():
             member.joined = member is starter
         for member in list(self._members.values()):
@@ -195,7 +195,7 @@ class Group:
 
     def expire(self, member_id: str) -> None:
         """Go on without a member."""
-        self.counts["expired"] += 1
+        self.note("expired")
         self._members.pop(member_id).expired = True
         self._assigned.pop(member_id, None)
         if not self._members:

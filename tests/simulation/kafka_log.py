@@ -100,7 +100,7 @@ class PartitionLog:
     @property
     def stable_end(self) -> int:
         """The last stable offset: what `read_committed` may read up to."""
-        return min(self._open.values(), default=self.end)
+        return min(self._open.values()) if self._open else self.end
 
     def read(self, position: int, count: int) -> tuple[Sequence[Record], int]:
         """Return visible records from a position, and where to go on."""
@@ -117,6 +117,8 @@ class PartitionLog:
 
     def visible_from(self, position: int) -> bool:
         """Whether there is anything to read at or behind a position."""
+        if not self.records or self.records[-1].offset < position:
+            return False
         return bool(self.read(position, 1)[0])
 
     def _tell(self) -> None:

@@ -40,10 +40,10 @@ class Transactions:
     virtual: VirtualTime
     marker_seconds: Callable[[], float]
     apply: Callable[[Mapping[TopicPartition, Committed]], None]
+    note: Callable[[str], object]
     unstable: set[TopicPartition] = field(default_factory=set)
     """Partitions with an offset of a transaction that is not ended: not to be read yet."""
     committed: int = 0
-    aborted: int = 0
     _producers: dict[str, Producer] = field(default_factory=dict)
     _pending: list[Transaction] = field(default_factory=list)
 
@@ -113,7 +113,8 @@ class Transactions:
         producer.ending = transaction
         committed = state is TransactionState.COMMITTED
         self.committed += committed
-        self.aborted += not committed
+        if not committed:
+            self.note("aborted")
 
         def write_markers() -> None:
             transaction.state = state

@@ -1,12 +1,12 @@
 """The ledger across a network: connections are lost, answers too, before and after the effect."""
 
-from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from tests.fakes.ledger import FakeLedger
-from tests.simulation.coverage import arrow
+from tests.simulation.coverage import Befallen
+from tests.simulation.leases import LeaseOver
 from tests.simulation.loop import ProcessLoop
 from tests.simulation.network import LostError, Network, RefusedError
 from worker.application.ports import (
@@ -35,10 +35,12 @@ class LedgerOverNetwork:
     ledger: FakeLedger
     loop: ProcessLoop
     network: Network
-    arrows: Counter[str]
+    befallen: Befallen
     """Counts every move that took effect."""
     card_moves: list[CardState]
     """Lists every state that a card was moved to, in their order."""
+    given_up: list[LeaseOver]
+    """Lists every order whose lease was over before it was decided."""
 
     @property
     def counter(self) -> int:
@@ -51,7 +53,7 @@ class LedgerOverNetwork:
         def claim() -> tuple[Entry, bool]:
             stored, new = at_once(self.ledger.claim(entry, submit=submit))
             if new:
-                self.arrows[f"new → {stored.state}"] += 1
+                self.befallen.claimed(stored)
             return stored, new
 
         return await self._effect("claim", claim)
@@ -156,7 +158,7 @@ class LedgerOverNetwork:
             before = at_once(self.ledger.card_state(state.card))
             at_once(self.ledger.move_card(state, due_seconds))
             self.card_moves.append(state)
-            self.arrows[_card_arrow(before, state)] += 1
+            self.befallen.counts[_card_arrow(before, state)] += 1
 
         await self._effect("move_card", move)
 
@@ -167,7 +169,10 @@ class LedgerOverNetwork:
         return await self._call("stale", lambda: self.ledger.stale_cards(limit, again))
 
     def _note(self, before: Entry, event: Event, after: Entry) -> None:
-        self.arrows[arrow(before.state, event, after.state)] += 1
+        self.befallen.moved(before, event, after, self.ledger.owner)
+        if event is Event.LEASE_OVER:
+            over = LeaseOver(before.tran_order_no, before.owner, self.loop.time())
+            self.given_up.append(over)
 
     async def bind(self, to: Affiliation, committed: Committed) -> Identity:
         """Tie the ledger to the group, or see that it is the group's own."""

@@ -9,9 +9,10 @@ import asyncio
 import heapq
 from asyncio import events
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import suppress
-from contextvars import Context
+from contextvars import Context, copy_context
+from math import inf
 from random import Random
 from typing import Any, Final, TypeVar, TypeVarTuple
 
@@ -121,6 +122,43 @@ class VirtualTime:
         self.enter(None)
 
 
+class _Call(asyncio.Handle):
+    """A handle without what asyncio does for debugging: half of a run is calls."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, callback: Callable[..., object], args: Sequence[Any], context: Context | None
+    ) -> None:
+        self._callback, self._args, self._cancelled = callback, args, False
+        self._context = copy_context() if context is None else context
+
+    @override
+    def cancel(self) -> None:
+        self._cancelled = True
+
+
+class _Timer(asyncio.TimerHandle):
+    """The same for a timer."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: Sequence[Any],
+        context: Context | None,
+    ) -> None:
+        self._when, self._callback, self._args, self._cancelled = when, callback, args, False
+        self._source_traceback = None
+        self._context = copy_context() if context is None else context
+
+    @override
+    def cancel(self) -> None:
+        self._cancelled = True
+
+
 class ProcessLoop(asyncio.BaseEventLoop):
     """The event loop of one process, which may be frozen (SIGSTOP) or killed at any step."""
 
@@ -128,6 +166,7 @@ class ProcessLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.name = name
         self.dead = self.frozen = self._in_turn = False
+        self.died_at = inf
         self.observers: list[Callable[[], None]] = []
         """Hear when the process falls silent or goes on."""
         self.terminate: Callable[[], object] = self.kill
@@ -137,6 +176,8 @@ class ProcessLoop(asyncio.BaseEventLoop):
         self._overdue: list[asyncio.TimerHandle] = []
         self._tasks: list[asyncio.Task[Any]] = []
         self.set_exception_handler(_note_error)
+
+    get_debug = staticmethod(bool)  # never, and asked so often that it must be cheap
 
     @override
     def time(self) -> float:
@@ -149,7 +190,7 @@ class ProcessLoop(asyncio.BaseEventLoop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = _Call(callback, args, context)
         self._add(handle)
         return handle
 
@@ -171,7 +212,7 @@ class ProcessLoop(asyncio.BaseEventLoop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        timer = _Timer(when, callback, args, context)
         if not self.dead:
             self._virtual.push(when, self, timer)
         return timer
@@ -196,15 +237,24 @@ class ProcessLoop(asyncio.BaseEventLoop):
         """Run what is ready now, as one turn of an event loop does."""
         self._virtual.enter(self)
         self._in_turn = True
-        for _ in range(len(self._queue)):
+        queue = self._queue
+        for _ in range(len(queue)):
             if self.dead or self.frozen:
                 break
-            handle = self._queue.popleft()
+            handle = queue.popleft()
             if not handle._cancelled:
-                handle._run()
+                self._run(handle)
         self._in_turn = False
         if self._queue and not self.frozen and not self.dead:
             self._virtual.runnable(self)
+
+    def _run(self, handle: Any) -> None:
+        try:
+            handle._context.run(handle._callback, *handle._args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001  # as asyncio does
+            self.call_exception_handler({"message": "a callback failed", "exception": error})
 
     def timer_is_due(self, timer: asyncio.TimerHandle) -> None:
         """Take a timer; a frozen process finds it behind all that arrived meanwhile."""
@@ -232,6 +282,7 @@ class ProcessLoop(asyncio.BaseEventLoop):
     def kill(self) -> None:
         """Never run anything again (SIGKILL)."""
         self.dead = True
+        self.died_at = min(self.died_at, self._virtual.now)
         self._queue.clear()
         self._overdue.clear()
         self._tell()

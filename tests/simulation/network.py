@@ -1,12 +1,11 @@
 """Every I/O step of every process: numbered, delayed, lost, and where a process may die."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from tests.simulation.loop import ProcessLoop, VirtualTime
 
@@ -35,8 +34,7 @@ class Fault(Enum):
     """The effect happens long after the caller gave the request up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
+class Fate(NamedTuple):
     """How long a request and its answer take, and what becomes of them."""
 
     request_seconds: float
@@ -69,11 +67,11 @@ Trouble = Crash | Stall | Terminate
 class Plan(Protocol):
     """What befalls processes and requests in one run."""
 
-    def trouble_at(self, step: int, what: str) -> Trouble | None:
+    def trouble_at(self, name: str, step: int, what: str) -> Trouble | None:
         """Say what befalls the process that is at this step."""
         ...
 
-    def fate(self, what: str, now: float) -> Fate:
+    def fate(self, name: str, what: str, now: float) -> Fate:
         """Say what becomes of a request."""
         ...
 
@@ -85,35 +83,41 @@ class Network:
     it yet. Between them a process does nothing that anybody else could see.
     """
 
-    def __init__(self, virtual: VirtualTime, plan: Plan) -> None:
+    def __init__(
+        self, virtual: VirtualTime, plan: Plan, note: Callable[[str, str], object]
+    ) -> None:
         self.plan = plan
         self.steps = 0
         self.leaving: set[int] = set()
         """The steps at which a request was about to leave."""
-        self.counts: Counter[str] = Counter()
         self.trace: list[str] | None = None
-        self._virtual = virtual
+        self._virtual, self._note = virtual, note
 
     async def call(self, loop: ProcessLoop, what: str, effect: Callable[[], T]) -> T:
         """Have `effect` happen at a service and return what it returns, or raises.
 
         RefusedError, LostError: as the plan has it.
         """
-        await self.leave(loop, what)
+        if self._is_stopped(loop, what):
+            await self._wait(loop)
         return await self.deliver(loop, what, effect)
 
     async def leave(self, loop: ProcessLoop, what: str) -> None:
         """Be about to send; whoever is killed here never returns."""
+        if self._is_stopped(loop, what):
+            await self._wait(loop)
+
+    def _is_stopped(self, loop: ProcessLoop, what: str) -> bool:
         self._step(loop, what, "leaves")
         self.leaving.add(self.steps)
-        if loop.dead:
-            await loop.create_future()
-        if loop.frozen:
-            await asyncio.sleep(0)
+        return loop.dead or loop.frozen
+
+    async def _wait(self, loop: ProcessLoop) -> None:
+        await (loop.create_future() if loop.dead else asyncio.sleep(0))
 
     async def deliver(self, loop: ProcessLoop, what: str, effect: Callable[[], T]) -> T:
         """Send; the second half of `call`."""
-        fate = self.plan.fate(what, self._virtual.now)
+        fate = self.plan.fate(loop.name, what, self._virtual.now)
         answer: asyncio.Future[T] = loop.create_future()
         arrives = partial(self._arrive, loop, what, effect, answer, fate)
         match fate.fault:
@@ -125,7 +129,10 @@ class Network:
                 pass
         if fate.fault is not Fault.NONE:
             error = RefusedError() if fate.fault is Fault.REFUSED else LostError()
-            self.counts[f"{what.partition('.')[0]} {fate.fault.name.lower()}"] += 1
+            self._note(f"{what.partition('.')[0]} {fate.fault.name.lower()}", loop.name)
+            if what == "kafka.commit" and fate.fault is not Fault.REFUSED:
+                self._note("kafka.commit unknown", loop.name)
+            self._tell(f"{loop.name} {what} {fate.fault.name}")
             notice = partial(_answer, answer, None, error)
             self._virtual.after(fate.request_seconds + fate.answer_seconds, notice)
         return await answer
@@ -151,24 +158,28 @@ class Network:
     def _step(self, loop: ProcessLoop, what: str, phase: str) -> None:
         self.steps += 1
         if self.trace is not None:
-            self.trace.append(
-                f"{self._virtual.now:9.3f} step {self.steps} {loop.name} {what} {phase}"
-            )
+            self._tell(f"step {self.steps} {loop.name} {what} {phase}")
         if loop.dead or loop.frozen:
             return
-        match self.plan.trouble_at(self.steps, what):
+        trouble = self.plan.trouble_at(loop.name, self.steps, what)
+        if trouble is None:
+            return
+        self._tell(f"{loop.name} {trouble}")
+        match trouble:
             case Crash():
-                self.counts["crashes"] += 1
+                self._note("crash", loop.name)
                 loop.kill()
             case Stall(seconds=seconds):
-                self.counts["stalls"] += 1
+                self._note("stall", loop.name)
                 loop.freeze()
                 self._virtual.after(seconds, loop.thaw)
             case Terminate():
-                self.counts["drains"] += 1
+                self._note("drain", loop.name)
                 loop.terminate()
-            case None:
-                pass
+
+    def _tell(self, line: str) -> None:
+        if self.trace is not None:
+            self.trace.append(f"{self._virtual.now:9.3f} {line}")
 
 
 def _answer(answer: "asyncio.Future[T]", result: T | None, error: Exception | None) -> None:

@@ -94,6 +94,8 @@ class Asked:
     state: State | None
     """What the ledger said of the order at that moment."""
     ended_at: float | None = None
+    heard_at: float | None = None
+    """When its sender had an answer, or gave it up; None: it was killed before."""
     arrived: bool = False
     turned_away: bool = False
     """Proven not to count: never connected, or refused at the door."""

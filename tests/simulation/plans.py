@@ -1,4 +1,4 @@
-"""What befalls a run: nothing but one trouble at one step, or what a seed draws."""
+"""What befalls a run of a sweep: nothing but a trouble at one step, or at a few."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from random import Random
 from typing import Final
 
 from tests.simulation.loop import ProcessLoop
-from tests.simulation.network import Crash, Fate, Fault, Stall, Terminate, Trouble
+from tests.simulation.network import Fate, Fault, Trouble
 from tests.simulation.paywizard import Honesty, Manner
 
 Period = tuple[float, float]
@@ -45,16 +45,15 @@ class Sweep:
     """PayWizard's, for its first requests."""
     away: Mapping[str, Period]
     """When services refuse connections."""
-    restart_seconds: float = 1.0
     _hit: Hit = field(default_factory=Hit)
     _asked: int = 0
 
-    def trouble_at(self, step: int, what: str) -> Trouble | None:
+    def trouble_at(self, name: str, step: int, what: str) -> Trouble | None:
         """Say what befalls the process at this step."""
         self._hit = self.hits.get(step, NO_HIT)
         return self._hit.trouble
 
-    def fate(self, what: str, now: float) -> Fate:
+    def fate(self, name: str, what: str, now: float) -> Fate:
         """Say what becomes of a request."""
         service = what.partition(".")[0]
         seconds = self.pace[service]
@@ -98,7 +97,15 @@ class Sweep:
         """Whether a status query finds an order by the caller's number."""
         return True
 
-    def news_seconds(self) -> float:
+    def jitter(self, name: str) -> Random:
+        """Give a process the generator of its own back-offs and pauses."""
+        return Random(name)
+
+    def restart_seconds(self, name: str) -> float:
+        """Say how long a process that ended stays away."""
+        return 1.0
+
+    def news_seconds(self, jitter: Random) -> float:
         """How long news of the cluster take."""
         return 0.01
 
@@ -109,110 +116,5 @@ class Sweep:
 
 NO_HIT: Final = Hit()
 NEVER: Final[Period] = (0.0, 0.0)
-FAULTS: Final = (Fault.REFUSED, Fault.REQUEST_LOST, Fault.ANSWER_LOST, Fault.LATE)
-DANGER: Final[Mapping[str, float]] = {
-    "paywizard.execute": 6.0,
-    "ledger.submit": 3.0,
-    "ledger.move": 3.0,
-    "kafka.offsets": 2.0,
-    "kafka.commit": 3.0,
-    "ledger.mark": 3.0,
-}
-"""How much likelier trouble is at these steps than at others."""
 SURE: Final = frozenset({"kafka.join", "kafka.rejoin"})
 """The client library repeats these unseen."""
-
-
-class Drawn:
-    """Everything drawn from one generator; `heal` ends all trouble."""
-
-    def __init__(self, random: Random) -> None:
-        self._random = random
-        self._healed = False
-        self._crash = random.choice((0.0, 0.003, 0.007, 0.015))
-        self._stall = random.choice((0.0, 0.002, 0.005, 0.01))
-        self._fault = {service: random.choice((0.0, 0.0, 0.02, 0.08)) for service in PACE}
-        self._slow = {service: random.choice((0.0, 0.05, 0.2)) for service in PACE}
-        self._manner = random.choice((0.0, 0.1, 0.3))
-        self._dishonest = random.choice((0.0, 0.2, 0.6))
-        self.finds_numbers = random.random() < 0.6
-        self._away = {
-            service: _period(random) if random.random() < 0.15 else NEVER for service in PACE
-        }
-
-    @property
-    def restart_seconds(self) -> float:
-        """How long a process that ended stays away: within the session, or beyond it."""
-        return self._random.choice((0.2, 1.0, 3.0, 9.0))
-
-    def trouble_at(self, step: int, what: str) -> Trouble | None:
-        """Say what befalls the process at this step."""
-        if self._healed:
-            return None
-        chance = self._random.random() / DANGER.get(what, 1.0)
-        if chance < self._crash:
-            return Terminate() if self._random.random() < 0.1 else Crash()
-        if chance < self._crash + self._stall:
-            return Stall(self._random.choice((0.5, 2.0, 5.0, 8.0, STALL_SECONDS, 25.0)))
-        return None
-
-    def fate(self, what: str, now: float) -> Fate:
-        """Say what becomes of a request."""
-        random, service = self._random, what.partition(".")[0]
-        base = PACE[service]
-        request, answer = base * random.random() * 2, base * random.random() * 2
-        if self._healed or what in SURE:
-            return Fate(request, answer)
-        if random.random() < self._slow[service]:
-            answer += random.random() * (6.0 if service == "paywizard" else 1.5)
-        begins, ends = self._away[service]
-        if begins <= now < ends:
-            return Fate(request, answer, Fault.REFUSED)
-        if random.random() < self._fault[service]:
-            late = random.choice((0.1, 1.0, 4.0, 15.0))
-            return Fate(request, answer, random.choice(FAULTS), late)
-        return Fate(request, answer)
-
-    def replaces(self, loop: ProcessLoop) -> bool:
-        """Whether a stopped process is taken for dead."""
-        return loop.frozen and self._random.random() < 0.3
-
-    @property
-    def skips(self) -> bool:
-        """Whether an operator skips what a crash left: sweeps try that."""
-        return False
-
-    @property
-    def restores(self) -> bool:
-        """Whether an operator restores an older copy of the ledger: sweeps try that."""
-        return False
-
-    @property
-    def adopts(self) -> bool:
-        """Whether the operator adopts the restored copy: sweeps try that."""
-        return False
-
-    def manner(self) -> Manner:
-        """Say how PayWizard takes its next request."""
-        if self._healed or self._random.random() >= self._manner:
-            return Manner.HONEST
-        return self._random.choice(tuple(Manner))
-
-    def honesty(self) -> Honesty:
-        """Say how PayWizard answers a status query."""
-        if self._healed or self._random.random() >= self._dishonest:
-            return Honesty.HONEST
-        return self._random.choice(tuple(Honesty))
-
-    def news_seconds(self) -> float:
-        """How long news of the cluster take: up to a heartbeat."""
-        return self._random.random() ** 3
-
-    def heal(self) -> None:
-        """Let nothing happen any more."""
-        self._healed = True
-
-
-def _period(random: Random) -> Period:
-    begins = random.random() * 10
-    return begins, begins + random.random() * 15

@@ -45,6 +45,7 @@ class WorkerProcess:
         """Whether another process has been started in its place."""
         self.loop = world.virtual.process(self.owner)
         self._world = world
+        self._jitter = world.plan.jitter(self.owner)
         self._halt = Halt()
         self._ledger = LedgerOverNetwork(
             FakeLedger(
@@ -52,8 +53,9 @@ class WorkerProcess:
             ),
             self.loop,
             world.network,
-            world.arrows,
+            world.befallen,
             world.card_moves,
+            world.given_up,
         )
         stop = self._stop = asyncio.Event()
         self.loop.terminate = lambda: self.loop.call_soon(stop.set)
@@ -81,7 +83,7 @@ class WorkerProcess:
                 paywizard=world.paywizard,
                 state_of=world.state_of,
                 clock=clock,
-                random=world.random,
+                random=self._jitter,
                 limits=world.limits,
                 identity=identity,
                 bridge=bridge,
@@ -132,7 +134,7 @@ class WorkerProcess:
             kafka=world.kafka,
             bridge=bridge,
             instance_id=self.instance_id,
-            news_seconds=world.plan.news_seconds,
+            news_seconds=partial(world.plan.news_seconds, self._jitter),
             wall_clock=at,
             check_note=lambda note: self._ledger.verify([note]),
         )
@@ -153,5 +155,5 @@ class WorkerProcess:
         return 0
 
     def _exit(self, code: int) -> None:
-        self._world.network.counts[f"exits {code}"] += 1
+        self._world.befallen.counts[f"exits {code}"] += 1
         self._world.virtual.after(0.0, self.loop.kill)

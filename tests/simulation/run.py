@@ -14,11 +14,13 @@ import structlog
 
 from tests.simulation.judge import Judge
 from tests.simulation.network import Crash, Fault, Stall, Terminate
-from tests.simulation.plans import STALL_SECONDS, Drawn, Hit, Sweep
-from tests.simulation.scenarios import FIXED, Scenario, drawn
+from tests.simulation.plans import STALL_SECONDS, Hit, Sweep
+from tests.simulation.scenarios import FIXED, Scenario
+from tests.simulation.seed_plan import Drawn
+from tests.simulation.seed_scenario import drawn, only, parts
 from tests.simulation.world import WholePlan, World
 
-RUNS_PER_COLLECTION: Final = 20
+RUNS_PER_COLLECTION: Final = 5
 HITS: Final = MappingProxyType(
     {
         "crash": Hit(Crash()),
@@ -47,21 +49,33 @@ class Report:
     """The steps at which a request can be lost."""
     counts: Counter[str] = field(default_factory=Counter)
     trace: Sequence[str] = ()
+    events: Sequence[str] = ()
+    """The names of what happened, by which a seed can be repeated with fewer."""
 
 
 def run_named(name: str, *, trace: bool = False) -> Report:
-    """Repeat a run: `seed/<number>`, or `<scenario>/<hit>@<step>`, with more hits behind a `+`."""
-    scenario, plan, random = _made(name)
-    return _run(name, World(scenario, plan, random), trace=trace)
+    """Repeat a run from its name.
 
-
-def _made(name: str) -> tuple[Scenario, WholePlan, Random]:
+    `seed/<number>`, or with `/<event>+<event>` behind it for no more than these of its events;
+    `<scenario>/<hit>@<step>`, with more hits behind a `+`.
+    """
     first, _, rest = name.partition("/")
-    if first == "seed":
-        random = Random(int(rest))
-        return drawn(random, int(rest)), Drawn(random), random
-    scenario = next(each for each in FIXED if each.name == first)
-    hits = (hit.partition("@") for hit in rest.split("+") if hit)
+    if first != "seed":
+        return _run(name, World(*_swept(first, rest)), trace=trace)
+    number, is_thinned, events = rest.partition("/")
+    kept = set(events.split("+")) if is_thinned else None
+    random = Random(int(number))
+    scenario, plan = drawn(random, int(number)), Drawn(int(number), kept)
+    there = [part for part in parts(scenario) if kept is None or part in kept]
+    world = World(scenario if kept is None else only(scenario, kept), plan, random)
+    report = _run(name, world, trace=trace)
+    report.events = [*there, *plan.happened]
+    return report
+
+
+def _swept(name: str, text: str) -> tuple[Scenario, WholePlan, Random]:
+    scenario = next(each for each in FIXED if each.name == name)
+    hits = (hit.partition("@") for hit in text.split("+") if hit)
     plan = Sweep(
         hits={int(step): HITS[kind] for kind, _, step in hits},
         pace=scenario.pace,
@@ -75,9 +89,8 @@ def _run(name: str, world: World, *, trace: bool) -> Report:
     if trace:
         world.network.trace = []
     rested = world.run()
-    counts = world.network.counts + world.kafka.group.counts + world.arrows
+    counts = world.befallen.counts
     counts["runs"] += 1
-    counts["transactions aborted"] += world.kafka.transactions.aborted
     faults = world.errors()
     if not rested:
         faults.append("P3: it never came to rest")

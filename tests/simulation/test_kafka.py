@@ -60,7 +60,7 @@ def virtual() -> Iterator[VirtualTime]:
 @pytest.fixture
 def kafka(virtual: VirtualTime) -> Kafka:
     """A cluster."""
-    return Kafka(virtual, Random(1), SESSION_SECONDS)
+    return Kafka(virtual, Random(1), SESSION_SECONDS, lambda _: None)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Crash the application at every step, in thousands of seeded runs: P1, P2, P3, P5, P6, P7 hold.
+"""Crash the application at every step, in thousands of seeded runs: P1 to P9 and P13 hold.
 
 `python -m tests.simulation --replay NAME` repeats a run that failed.
 """
@@ -8,15 +8,22 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 import structlog
 
+from tests.simulation.application import Limits
 from tests.simulation.run import quiet, run_named
+from tests.simulation.seed_plan import mix_of
+from tests.simulation.seed_scenario import drawn
+from tests.simulation.shrink import shrunk
 from worker.application.process_command import ProcessCommand
 from worker.domain.claims import Own
 
 ROOT = Path(__file__).parents[2]
+SHORT_LEASES = (76, 175, 180)
+"""Seeds that give an order up too early where the lease is shorter than a request."""
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "10000"))
 
 
@@ -60,6 +67,66 @@ def test_a_run_can_be_repeated_from_its_name() -> None:
     first, second = (simulate("--replay", "seed/7").stdout for _ in range(2))
     assert first == second
     assert len(first.splitlines()) > 100
+
+
+@pytest.mark.usefixtures("_quiet")
+def test_a_seed_is_repeated_by_the_names_of_its_events() -> None:
+    """What a seed draws can be left out one by one: named whole, it is the same run."""
+    for seed in range(5):
+        whole = run_named(f"seed/{seed}", trace=True)
+        named = run_named(f"seed/{seed}/{'+'.join(whole.events)}", trace=True)
+        assert (named.trace, named.events) == (whole.trace, whole.events)
+
+
+@pytest.mark.usefixtures("_quiet")
+def test_an_event_that_is_left_out_does_not_happen() -> None:
+    """Without its first event a run differs, and without all it is calm."""
+    whole = run_named("seed/1", trace=True)
+    first, *others = whole.events
+    fewer = run_named(f"seed/1/{'+'.join(others)}", trace=True)
+    assert first not in fewer.events
+    assert fewer.trace != whole.trace
+    calm = run_named("seed/1/send0")
+    assert (calm.events, calm.faults) == (["send0"], [])
+
+
+def test_every_seed_draws_a_mix_of_its_own() -> None:
+    """One to four workers, one to six cards; troubles that are off, and such that dominate."""
+    scenarios = [drawn(Random(seed), seed) for seed in range(200)]
+    assert {scenario.workers for scenario in scenarios} == {1, 2, 3, 4}
+    mixes = [mix_of(seed) for seed in range(200)]
+    for kind in ("crash", "stall", "drain"):
+        chances = [(getattr(mix, kind), mix.crash + mix.stall + mix.drain) for mix in mixes]
+        assert any(chance == 0.0 < whole for chance, whole in chances), kind
+        assert any(chance > whole * 0.5 > 0.0 for chance, whole in chances), kind
+
+
+@pytest.fixture
+def _short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lease that is shorter than a request may take, which the worker's settings forbid."""
+    defaults = Limits.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "lease_seconds", 2.0)
+
+
+@pytest.mark.usefixtures("_quiet", "_short_lease")
+def test_a_lease_that_is_shorter_than_a_request_is_seen() -> None:
+    """Another worker gives an order up while its sender still waits for the answer (P4)."""
+    faults = [fault for seed in SHORT_LEASES for fault in run_named(f"seed/{seed}").faults]
+    assert any("was given up while its sender waited for the answer" in it for it in faults)
+
+
+@pytest.mark.usefixtures("_quiet", "_short_lease")
+def test_a_seed_that_fails_is_shrunk_until_every_event_is_needed() -> None:
+    """One name repeats the fault, and without any of its events the promise is kept."""
+    small = shrunk(f"seed/{SHORT_LEASES[0]}")
+    again = run_named(small.report.name)
+    assert again.faults == small.report.faults
+    assert all(fault.startswith("P4: ") for fault in again.faults)
+    assert 0 < len(again.events) < small.events_before / 2
+    for event in again.events:
+        left = "+".join(name for name in again.events if name != event)
+        assert run_named(f"seed/{SHORT_LEASES[0]}/{left}").faults == []
 
 
 @pytest.mark.usefixtures("_quiet")

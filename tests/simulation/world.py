@@ -11,8 +11,10 @@ from typing import Final, Protocol
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.ledger_store import LedgerStore
 from tests.simulation.application import AFFILIATION, BEGINNING, at
+from tests.simulation.coverage import Befallen
 from tests.simulation.kafka import RESOLUTIONS, Kafka
 from tests.simulation.kafka_log import Record
+from tests.simulation.leases import LeaseOver
 from tests.simulation.ledger import at_once
 from tests.simulation.loop import ProcessLoop, StuckError, VirtualTime
 from tests.simulation.network import Network, Plan
@@ -42,9 +44,12 @@ COPY_SECONDS: Final = 0.5
 class WholePlan(Plan, Protocol):
     """Everything that a run asks of its plan."""
 
-    @property
-    def restart_seconds(self) -> float:
-        """How long a process that ended stays away."""
+    def jitter(self, name: str) -> Random:
+        """Give a process the generator of its own back-offs and pauses."""
+        ...
+
+    def restart_seconds(self, name: str) -> float:
+        """Say how long a process that ended stays away."""
         ...
 
     def replaces(self, loop: ProcessLoop) -> bool:
@@ -79,7 +84,7 @@ class WholePlan(Plan, Protocol):
         """Whether a status query finds an order by the caller's number."""
         ...
 
-    def news_seconds(self) -> float:
+    def news_seconds(self, jitter: Random) -> float:
         """How long news of the cluster take."""
         ...
 
@@ -103,16 +108,19 @@ class World:
         self.scenario, self.plan, self.random = scenario, plan, random
         self.limits = scenario.limits
         self.virtual = VirtualTime(random)
-        self.network = Network(self.virtual, plan)
-        self.kafka = Kafka(self.virtual, random, self.limits.session_seconds)
+        self.befallen = Befallen()
+        self.network = Network(self.virtual, plan, self.befallen.note)
+        self.kafka = Kafka(
+            self.virtual, random, self.limits.session_seconds, self.befallen.note
+        )
         self.store = LedgerStore()
         self.paywizard = PayWizard(
             plan.manner, plan.honesty, plan.finds_numbers, self._is_unreadable
         )
         for card in CARDS:
             self.paywizard.cards[card] = {"USD": scenario.balance, POINTS: Decimal(0)}
-        self.arrows: Counter[str] = Counter()
         self.card_moves: list[CardState] = []
+        self.given_up: list[LeaseOver] = []
         self.sent: list[Sent] = []
         self.workers: list[WorkerProcess] = []
         self.steps_to_rest = 0
@@ -125,7 +133,7 @@ class World:
         """Whether that copy was adopted."""
         self._restored = False
         self._copy = LedgerStore()
-        self._started = 0
+        self._started: Counter[str] = Counter()
         self._at_rest = False
 
     def database_now(self) -> datetime:
@@ -166,7 +174,8 @@ class World:
             for error in worker.loop.unreceived_errors()
         ]
         refused = (
-            self.network.counts[f"exits {EXIT_UNFIT}"] and self.workers_before_restoring is None
+            self.befallen.counts[f"exits {EXIT_UNFIT}"]
+            and self.workers_before_restoring is None
         )
         foreign = ["P9: a worker refused its own ledger"] if refused else []
         return self.virtual.errors + unreceived + foreign
@@ -190,7 +199,7 @@ class World:
         after(COPY_SECONDS, self._copy_ledger)
 
     def _send(self, sending: Sending) -> None:
-        if self.random.random() < 0.2:
+        if sending.gap:
             self.kafka.skip(sending.topic, sending.partition)
         record = self.kafka.send(sending.topic, sending.partition, sending.value, b"key")
         self.sent.append(Sent(sending, record))
@@ -199,8 +208,8 @@ class World:
         self.workers[-1].loop.kill()
 
     def _start(self, instance_id: str) -> None:
-        self._started += 1
-        worker = WorkerProcess(self, instance_id, self._started)
+        self._started[instance_id] += 1
+        worker = WorkerProcess(self, instance_id, self._started[instance_id])
         self.workers.append(worker)
         worker.loop.observers.append(lambda: self._watch(worker))
 
@@ -209,7 +218,7 @@ class World:
         if worker.replaced or not (worker.loop.dead or self.plan.replaces(worker.loop)):
             return
         worker.replaced = True
-        absence = self.plan.restart_seconds
+        absence = self.plan.restart_seconds(worker.owner)
         if self.plan.skips and not self.skipped:
             self.skipped = True
             absence += self.limits.session_seconds

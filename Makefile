@@ -10,7 +10,7 @@ MADE_FOR := $(shell $(BIN)/python -c 'print(open("$(READY)").read().strip())' 2>
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check simulate bench format lock lock-check venv services lint clean
+.PHONY: help demo test check simulate mutants bench format lock lock-check venv services lint clean
 
 help: ## Say what there is
 	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r target what; do \
@@ -27,6 +27,9 @@ check: lint ## Format, lint, types, imports, unit and fake-backed tests: no serv
 
 simulate: $(READY) ## Crash the application at every step, in virtual time; SEEDS=10000 more runs are drawn; what was reached
 	$(BIN)/python -m tests.simulation --sweeps --seeds $(or $(SEEDS),10000)
+
+mutants: $(READY) ## Break what guards each promise, and see that the checks notice; ONLY='NAME' for one break
+	$(BIN)/python -m tests.mutants $(if $(ONLY),--only '$(ONLY)',--json proof/mutants.json)
 
 bench: $(READY) ## Measure speed on this machine; figures, not tests; ROWS=10000000 for the lists
 	$(BIN)/python -m ops.bench.bench_ledger

@@ -17,6 +17,7 @@ from tests.unit.adapters.kafka.records import (
 )
 from tests.unit.adapters.kafka.scripted_producer import raising
 from worker.adapters.kafka import producer as producer_module
+from worker.adapters.kafka.bridge import Bridge, Membership
 from worker.adapters.kafka.clients import NOTHING, ValueSerializer
 from worker.adapters.kafka.producer import FencedError
 from worker.application.ports import Output, OutputTopic
@@ -175,6 +176,27 @@ async def test_a_tenure_that_ends_before_the_offsets_discards_the_kafka_transact
     with worker.running():
         assert await asyncio.gather(*answers) == [False, False]
     assert (worker.values(), worker.log.offsets) == ([], {})
+
+
+async def test_a_partition_that_is_lost_right_after_the_last_look_is_not_let_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Tenures and snapshot are of one moment: the broker refuses the older generation then."""
+    worker = Publishing()
+
+    def look_and_lose(bridge: Bridge) -> Membership:
+        seen = bridge._membership
+        bridge.end_tenures([P0])
+        bridge.see_group(STABLE._replace(generation_id=4))
+        return seen
+
+    worker.log.on["ack"] = lambda: monkeypatch.setattr(
+        Bridge, "membership", property(look_and_lose)
+    )
+    answer = worker.complete(0)
+    with worker.running():
+        await answer
+    assert worker.log.groups == [STABLE]
 
 
 async def test_a_returned_partition_does_not_bring_back_an_ended_tenure() -> None:

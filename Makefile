@@ -25,16 +25,18 @@ test: lint lock-check services ## Check everything: what `make check` does, and 
 check: lint ## Format, lint, types, imports, unit and fake-backed tests: no services, under a minute
 	$(BIN)/pytest -m "not integration and not e2e" $(wildcard tests/unit tests/contract)
 
-simulate: $(READY) ## Crash the application at every step, in virtual time; SEEDS=10000 more runs are drawn; what was reached
+simulate: $(READY) ## Crash the application at every step, in virtual time; SEEDS=10000 more runs are drawn
 	$(BIN)/python -m tests.simulation --sweeps --seeds $(or $(SEEDS),10000)
 
 mutants: $(READY) ## Break what guards each promise, and see that the checks notice; ONLY='NAME' for one break
 	$(BIN)/python -m tests.mutants $(if $(ONLY),--only '$(ONLY)',--json proof/mutants.json)
 
-bench: $(READY) ## Measure speed on this machine; figures, not tests; ROWS=10000000 for the lists
+bench: $(READY) ## Measure speed on this machine; figures, not tests; ROWS=10000000 for the lists, ORDERS= for the checker
 	$(BIN)/python -m ops.bench.bench_ledger
 	$(BIN)/python -m ops.bench.bench_doubt
 	$(BIN)/python -m ops.bench.bench_orders $(or $(ROWS),1000000)
+	$(BIN)/python -m ops.bench.bench_checker $(or $(ORDERS),1000000)
+	$(BIN)/python -m ops.bench.bench_reading
 
 format: $(READY) ## Format the code and sort its imports
 	$(BIN)/ruff check --fix-only --quiet .

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import pairwise
 
-from ops.proof.history import BalanceChange, Card, Finding, History, Result
-from ops.proof.orders import OPEN, Trail
+from ops.proof.history import BalanceChange, Book, Card, Finding, Turn
+from ops.proof.orders import Trail
 
 # A void or tip that waits for its original loses its place (P6).
 NAME_AN_ORIGINAL = frozenset({"VOID", "TIP"})
@@ -14,22 +14,23 @@ NAME_AN_ORIGINAL = frozenset({"VOID", "TIP"})
 NOTHING = Decimal(0)
 
 
-def order_within_cards(trails: Iterable[Trail]) -> Iterator[Finding]:
-    """P6: what one partition holds for one card is submitted in its order, one after the other."""
-    turns: dict[tuple[Card, str, int], list[Result]] = defaultdict(list)
+def turns(trails: Iterable[Trail]) -> Iterator[Turn]:
+    """Yield the turns that `trails` had on their cards, as far as P6 speaks of them."""
     for trail in trails:
         card = _card_of(trail)
-        if (
-            card
-            and trail.firsts[0].submitted_at
-            and trail.firsts[0].operation not in NAME_AN_ORIGINAL
-        ):
-            source = trail.firsts[0].source
-            turns[card, source.topic, source.partition].append(trail.firsts[0])
-    for (card, _, _), results in turns.items():
-        results.sort(key=lambda result: result.source.offset)
-        for earlier, later in pairwise(results):
-            yield from _turn(card, earlier, later)
+        if card is None or trail.firsts[0].operation in NAME_AN_ORIGINAL:
+            continue
+        first = trail.firsts[0]
+        if first.submitted_at:
+            yield Turn(
+                card,
+                first.source,
+                first.order,
+                first.place,
+                first.submitted_at,
+                first.decided_at,
+                first.decided_by,
+            )
 
 
 def _card_of(trail: Trail) -> Card | None:
@@ -41,10 +42,19 @@ def _card_of(trail: Trail) -> Card | None:
     return Card(trail.order.client_id, channel, trail.executed.account_id)
 
 
-def _turn(card: Card, earlier: Result, later: Result) -> Iterator[Finding]:
+def order_within_cards(taken: Iterable[Turn]) -> Iterator[Finding]:
+    """P6: what one partition holds for one card is submitted in its order, one after the other."""
+    rows: dict[tuple[Card, str, int], list[Turn]] = defaultdict(list)
+    for turn in taken:
+        rows[turn.card, turn.source.topic, turn.source.partition].append(turn)
+    for row in rows.values():
+        row.sort(key=lambda turn: turn.source.offset)
+        for earlier, later in pairwise(row):
+            yield from _turn(earlier, later)
+
+
+def _turn(earlier: Turn, later: Turn) -> Iterator[Finding]:
     """Compare two neighbours; only a reply of PayWizard is sure to have ended the earlier one's turn."""
-    assert earlier.submitted_at is not None
-    assert later.submitted_at is not None
     what = ""
     if later.submitted_at < earlier.submitted_at:
         what = "overtook"
@@ -57,24 +67,29 @@ def _turn(card: Card, earlier: Result, later: Result) -> Iterator[Finding]:
     if what:
         yield Finding(
             promise="P6",
-            subject=str(card),
-            sentence=f"On {card} the {later.order} {what} the {earlier.order}, which stands before it in the same "
-            "partition. Compare submittedAt and decidedAt of the two results.",
+            subject=str(later.card),
+            sentence=f"On {later.card} the {later.order} {what} the {earlier.order}, which stands before it in the "
+            "same partition. Compare submittedAt and decidedAt of the two results.",
             records=(earlier.source, later.source, earlier.place, later.place),
         )
 
 
-def balance_findings(history: History, trails: Iterable[Trail]) -> Iterator[Finding]:
-    """P7: per card a sequence without gaps that adds up, and ends where PayWizard's balances are."""
-    events: dict[Card, list[BalanceChange]] = defaultdict(list)
-    for event in history.balance_changes:
-        events[event.card].append(event)
-    for card, changes in events.items():
+def balance_findings(
+    events: Iterable[BalanceChange], book: Book, unsettled: set[Card], seen: set[Card]
+) -> Iterator[Finding]:
+    """P7: per card a sequence without gaps that adds up, and ends where PayWizard's balances are.
+
+    `unsettled`: cards with an open order, which PayWizard may move at any time, so that nothing is
+    comparable. `seen` takes the cards that have events.
+    """
+    of_card: dict[Card, list[BalanceChange]] = defaultdict(list)
+    for event in events:
+        of_card[event.card].append(event)
+    for card, changes in of_card.items():
+        seen.add(card)
         yield from _sequence(card, changes)
-    unsettled = _unsettled_cards(trails)
-    for card in events.keys() - unsettled:
-        yield from _final_balances(history, card, events[card][-1])
-    yield from _silent_cards(history, events.keys() | unsettled)
+        if card not in unsettled:
+            yield from _final_balances(book, card, changes[-1])
 
 
 def _sequence(card: Card, events: list[BalanceChange]) -> Iterator[Finding]:
@@ -136,16 +151,8 @@ def _follows(card: Card, previous: BalanceChange, event: BalanceChange) -> Itera
             )
 
 
-def _unsettled_cards(trails: Iterable[Trail]) -> set[Card]:
-    """Return the cards with an open order: PayWizard may move them at any time, so nothing is comparable."""
-    latest = (trail.latest for trail in trails)
-    return {
-        result.card for result in latest if result and result.card and result.status in OPEN
-    }
-
-
-def _final_balances(history: History, card: Card, last: BalanceChange) -> Iterator[Finding]:
-    booked = history.book.cards.get(card)
+def _final_balances(book: Book, card: Card, last: BalanceChange) -> Iterator[Finding]:
+    booked = book.cards.get(card)
     if booked is None:
         yield _finding(
             card, "has balance changes, but PayWizard's book has no such card.", last
@@ -161,17 +168,18 @@ def _final_balances(history: History, card: Card, last: BalanceChange) -> Iterat
             )
 
 
-def _silent_cards(history: History, excused: set[Card]) -> Iterator[Finding]:
-    """A card on which something moved has at least one balance change."""
+def silent_cards(book: Book, excused: set[Card]) -> Iterator[Finding]:
+    """P7: a card on which something moved has at least one balance change."""
     silent: dict[Card, int] = defaultdict(int)
-    for order, entry in history.book.orders.items():
+    for order, entry in book.orders.items():
         if entry.effects and entry.loyalty_channel and entry.account_id:
             card = Card(order.client_id, entry.loyalty_channel, entry.account_id)
-            silent[card] += entry.effects
-    for card in silent.keys() - excused:
+            if card not in excused:
+                silent[card] += entry.effects
+    for card, effects in silent.items():
         yield _finding(
             card,
-            f"had {silent[card]} effects at PayWizard, but no balance change was ever published.",
+            f"had {effects} effects at PayWizard, but no balance change was ever published.",
         )
 
 

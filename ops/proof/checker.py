@@ -1,7 +1,6 @@
 """Says whether a run kept its promises: `python -m ops.proof.checker --bootstrap HOST:PORT --book URL`."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -12,24 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ops.proof.cards import balance_findings, order_within_cards
-from ops.proof.dead_letters import dead_letter_findings, letters_by_original
-from ops.proof.history import Finding, History, Order
-from ops.proof.orders import (
-    NEVER_ASKED,
-    Letters,
-    Trail,
-    open_findings,
-    order_findings,
-    trails,
-)
-from ops.proof.reading import (
-    MissingTopicError,
-    Schemas,
-    StalledError,
-    fetch_book,
-    read_history,
-)
+from ops.proof.around import with_troubles
+from ops.proof.history import Finding, History
+from ops.proof.inspection import Inspection
+from ops.proof.reading import Schemas, fetch_book, read_history
+from ops.proof.timeline import Timeline
+from ops.proof.topics import MissingTopicError, StalledError
 
 FINDINGS_SHOWN_MAX = 50
 RECORDS_SHOWN_MAX = 6
@@ -61,63 +48,19 @@ class Verdict:
         return f"The promises do NOT hold, {listed}: {self.findings[0].sentence}"
 
 
-def check(history: History, *, all_settled: bool = False) -> Verdict:
+def check(
+    history: History, *, all_settled: bool = False, timeline: Timeline | None = None
+) -> Verdict:
     """Check all promises that can be seen from outside over `history`.
 
     `all_settled`: the run is over, so an order that is still PENDING or IN_DOUBT is a finding too.
+    `timeline`: what was done to the run; a finding names the troubles around it.
     """
-    by_order = trails(history)
-    letters = letters_by_original(history)
-    findings = [*_findings(history, by_order, letters)]
-    if all_settled:
-        findings += (each for trail in by_order.values() for each in open_findings(trail))
-    return Verdict(findings=tuple(findings), counts=_counts(history, by_order, letters))
-
-
-def _findings(
-    history: History, by_order: dict[Order, Trail], letters: Letters
-) -> Iterator[Finding]:
-    if not history.commands:
-        yield Finding(
-            promise="P3",
-            subject="the run",
-            sentence="No command was found, and an empty run proves nothing. Is the topic prefix right?",
-        )
-    for place, why in history.unreadable:
-        yield Finding(
-            promise="P2",
-            subject=f"outcome {place}",
-            sentence=f"The outcome at {place} cannot be read with our schemas: {why}.",
-            records=(place,),
-        )
-    booked = history.book.orders
-    for order, trail in by_order.items():
-        yield from order_findings(trail, letters, booked.get(order, NEVER_ASKED))
-    for order in sorted(booked.keys() - by_order.keys()):
-        yield from order_findings(Trail(order), letters, booked[order])
-    yield from dead_letter_findings(history, letters)
-    yield from order_within_cards(by_order.values())
-    yield from balance_findings(history, by_order.values())
-
-
-def _counts(history: History, by_order: dict[Order, Trail], letters: Letters) -> dict[str, int]:
-    reasons = Counter(
-        letter.header("dlq.reason") for found in letters.values() for letter in found
-    )
-    latest = Counter(trail.latest.status for trail in by_order.values() if trail.latest)
-    return {
-        "commands": len(history.commands),
-        "order numbers": len(by_order),
-        "exact duplicates": sum(trail.copies for trail in by_order.values()),
-        "effects": sum(entry.effects for entry in history.book.orders.values()),
-        "results": len(history.results),
-        **dict(sorted(latest.items())),
-        "open orders": latest["PENDING"] + latest["IN_DOUBT"],
-        "dead letters": len(history.dead_letters),
-        **{f"dead letters {reason}": count for reason, count in sorted(reasons.items())},
-        "balance changes": len(history.balance_changes),
-        "cards with balance changes": len({event.card for event in history.balance_changes}),
-    }
+    inspection = Inspection(history, all_settled=all_settled)
+    findings = [*inspection.findings()]
+    if timeline is not None:
+        findings = with_troubles(findings, history, timeline)
+    return Verdict(findings=tuple(findings), counts=inspection.counts())
 
 
 def show(verdict: Verdict, console: Console) -> None:
@@ -135,14 +78,15 @@ def show(verdict: Verdict, console: Console) -> None:
 
 def _findings_table(verdict: Verdict) -> Table:
     shown = verdict.findings[:FINDINGS_SHOWN_MAX]
-    table = Table(
-        "promise", "what is wrong", "records", title="Broken promises", show_lines=True
-    )
+    table = Table("promise", "what is wrong", "records", "troubles around", show_lines=True)
+    table.title = "Broken promises"
     for finding in shown:
         records = [str(place) for place in finding.records[:RECORDS_SHOWN_MAX]]
         if len(finding.records) > RECORDS_SHOWN_MAX:
             records.append(f"and {len(finding.records) - RECORDS_SHOWN_MAX} more")
-        table.add_row(Text(finding.promise), Text(finding.sentence), Text("\n".join(records)))
+        around = [f"{each.number}: {each.kind} of {each.target}" for each in finding.troubles]
+        texts = (finding.promise, finding.sentence, "\n".join(records), "\n".join(around))
+        table.add_row(*map(Text, texts))
     if len(shown) < len(verdict.findings):
         table.caption = f"{len(verdict.findings) - len(shown)} more are not shown"
     return table

@@ -1,8 +1,9 @@
 """The promises about dead letters: one per refused record (P2, P3), unaltered, explained (P11), without card numbers (P10)."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+from ops.proof.discretion import CardNumbers
 from ops.proof.history import Command, DeadLetter, Finding, History, Place
 from ops.proof.orders import Letters
 
@@ -21,10 +22,6 @@ REASONS = frozenset(
         "MALFORMED_RESOLUTION",
     }
 )
-# Shorter texts occur by chance inside offsets, times and topic names.
-CARD_NUMBER_LENGTH_MIN = 8
-
-CardNumbers = dict[int, set[str]]
 
 
 def letters_by_original(history: History) -> Letters:
@@ -36,21 +33,22 @@ def letters_by_original(history: History) -> Letters:
     return dict(letters)
 
 
-def dead_letter_findings(history: History, letters: Letters) -> Iterator[Finding]:
-    """Check each record that cannot be claimed for its dead letter, and each dead letter for its content."""
-    for command in history.commands:
+def refused_findings(commands: Iterable[Command], letters: Letters) -> Iterator[Finding]:
+    """Check each record that cannot be claimed for its dead letter."""
+    for command in commands:
         if command.order is None:
             yield from _refused(command, letters.get(command.place, []))
-    if not history.dead_letters:
-        return
-    sent = (*history.commands, *history.resolutions)
-    originals = {command.place: command for command in sent}
-    card_numbers = _card_numbers(history)
-    for letter in history.dead_letters:
+
+
+def letter_findings(
+    letters: Iterable[DeadLetter], originals: Mapping[Place, Command], numbers: CardNumbers
+) -> Iterator[Finding]:
+    """Check each dead letter for its content; `originals` are the records that were sent."""
+    for letter in letters:
         original = originals.get(letter.original) if letter.original else None
         yield from _explained(letter)
         yield from _unaltered(letter, original)
-        yield from _discreet(letter, original, card_numbers)
+        yield from _discreet(letter, original, numbers)
 
 
 def _refused(command: Command, found: list[DeadLetter]) -> Iterator[Finding]:
@@ -95,32 +93,13 @@ def _unaltered(letter: DeadLetter, original: Command | None) -> Iterator[Finding
 
 
 def _discreet(
-    letter: DeadLetter, original: Command | None, card_numbers: CardNumbers
+    letter: DeadLetter, original: Command | None, numbers: CardNumbers
 ) -> Iterator[Finding]:
     for name, value in letter.headers:
         # Without its original only the diagnosis is surely ours.
         ours = (name, value) not in original.headers if original else name.startswith("dlq.")
-        if ours and _names_a_card(value, card_numbers):
+        if ours and numbers.are_named_in(value.decode("utf-8", "replace")):
             yield _finding(letter, "P10", f"leaks a card number in its header {name}.")
-
-
-def _card_numbers(history: History) -> CardNumbers:
-    """Return every known card number by its length: then finding one in a text is a few look-ups."""
-    numbers: CardNumbers = defaultdict(set)
-    booked = (card.account_id for card in history.book.cards)
-    for number in (*booked, *(command.account_id for command in history.commands)):
-        if number is not None and len(number) >= CARD_NUMBER_LENGTH_MIN:
-            numbers[len(number)].add(number)
-    return dict(numbers)
-
-
-def _names_a_card(value: bytes, card_numbers: CardNumbers) -> bool:
-    text = value.decode("utf-8", "replace")
-    return any(
-        text[start : start + length] in numbers
-        for length, numbers in card_numbers.items()
-        for start in range(len(text) - length + 1)
-    )
 
 
 def _finding(letter: DeadLetter, promise: str, what: str) -> Finding:

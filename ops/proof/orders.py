@@ -1,6 +1,6 @@
-"""The promises about order numbers: one effect (P1), one outcome (P2), nothing lost (P3), no reuse (P5), and the truth."""
+"""The promises about order numbers: one effect (P1), one outcome (P2), nothing lost (P3), no reuse (P5, P13), and the truth."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ops.proof.history import (
@@ -8,7 +8,6 @@ from ops.proof.history import (
     Command,
     DeadLetter,
     Finding,
-    History,
     Order,
     Place,
     Result,
@@ -25,31 +24,48 @@ Letters = dict[Place, list[DeadLetter]]
 
 @dataclass(slots=True)
 class Trail:
-    """Everything that was seen of one order number; replays are left out, they repeat what is here."""
+    """Everything that was seen of one order number; replays are left out, they repeat what is here.
+
+    `executed` is the record that the first outcome answers.
+    """
 
     order: Order
     commands: list[Command] = field(default_factory=list)
     firsts: list[Result] = field(default_factory=list)
     finals: list[Result] = field(default_factory=list)
     strangers: list[Result] = field(default_factory=list)
+    executed: Command | None = None
+
+    def results_with(self, event: str) -> list[Result]:
+        """Return where results with that eventId belong."""
+        if event == event_id(self.order, "first"):
+            return self.firsts
+        return self.finals if event == event_id(self.order, "final") else self.strangers
 
     @property
     def latest(self) -> Result | None:
         """The newest outcome that subscribers have."""
-        return next(reversed(self.finals or self.firsts), None)
-
-    @property
-    def executed(self) -> Command | None:
-        """The record that the first outcome answers."""
-        if not self.firsts:
-            return None
-        return next((c for c in self.commands if c.place == self.firsts[0].source), None)
+        told = self.finals or self.firsts
+        return told[-1] if told else None
 
     @property
     def copies(self) -> int:
         """How many more records ask for what was executed."""
-        executed = self.executed
-        return sum(c.content == executed.content for c in self.commands) - 1 if executed else 0
+        if self.executed is None or len(self.commands) == 1:
+            return 0
+        return sum(c.content == self.executed.content for c in self.commands) - 1
+
+    @property
+    def returned(self) -> list[Command]:
+        """The records that came after the last word had been published."""
+        if len(self.commands) == 1:
+            return []
+        last = next((r for r in (*self.firsts, *self.finals) if r.status in FINAL), None)
+        if last is None or last.published_at is None:
+            return []
+        return [
+            c for c in self.commands if c.published_at and c.published_at > last.published_at
+        ]
 
     def finding(self, promise: str, what: str) -> Finding:
         """Say `what` is wrong with this order: a clause that starts with its verb."""
@@ -62,19 +78,23 @@ class Trail:
         )
 
 
-def trails(history: History) -> dict[Order, Trail]:
+def trails(commands: Iterable[Command], results: Iterable[Result]) -> dict[Order, Trail]:
     """Gather commands and results by order number; the eventId tells a first outcome from a final one."""
     found: dict[Order, Trail] = {}
-    for command in history.commands:
+    for command in commands:
         if command.order is not None:
-            found.setdefault(command.order, Trail(command.order)).commands.append(command)
-    for result in history.results:
-        trail = found.setdefault(result.order, Trail(result.order))
-        first, final = event_id(result.order, "first"), event_id(result.order, "final")
-        if result.event_id not in {first, final}:
-            trail.strangers.append(result)
-        elif not result.replayed:
-            (trail.firsts if result.event_id == first else trail.finals).append(result)
+            trail = found.get(command.order) or found.setdefault(
+                command.order, Trail(command.order)
+            )
+            trail.commands.append(command)
+    for result in results:
+        trail = found.get(result.order) or found.setdefault(result.order, Trail(result.order))
+        kind = trail.results_with(result.event_id)
+        if kind is trail.strangers or not result.replayed:
+            kind.append(result)
+    for trail in found.values():
+        source = trail.firsts[0].source if trail.firsts else None
+        trail.executed = next((c for c in trail.commands if c.place == source), None)
     return found
 
 
@@ -95,6 +115,7 @@ def order_findings(trail: Trail, letters: Letters, entry: BookOrder) -> Iterator
         return
     yield from _outcomes(trail)
     yield from _reuse(trail, letters)
+    yield from _remembered(trail, entry)
     yield from _truth(trail, entry)
 
 
@@ -205,6 +226,24 @@ def _reuse(trail: Trail, letters: Letters) -> Iterator[Finding]:
                 "P5",
                 f"was used again with other content at {command.place}: that record must have exactly one "
                 f"dead letter CONFLICT, found: {', '.join(reasons) or 'none'}.",
+            )
+
+
+def _remembered(trail: Trail, entry: BookOrder) -> Iterator[Finding]:
+    """P13: a number that comes back after its end, purged or not, is neither executed nor answered anew."""
+    for command in trail.returned[:1]:
+        assert command.published_at is not None
+        back = {each.place for each in trail.returned}
+        what = ""
+        if any(at > command.published_at for at in entry.executed_at):
+            what = "PayWizard executed it again"
+        elif any(result.source in back for result in trail.firsts):
+            what = "it was answered anew"
+        if what:
+            yield trail.finding(
+                "P13",
+                f"came back at {command.place} after it had ended, and {what}: its number was forgotten. "
+                "Look at whether a purge left its tombstone.",
             )
 
 

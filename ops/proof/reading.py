@@ -2,34 +2,36 @@
 
 import io
 import json
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache, partial
 from pathlib import Path
+from sys import intern
 from typing import Any, NamedTuple, cast
 
 import fastavro
 import fastavro.schema
 import httpx
-from kafka import KafkaConsumer, TopicPartition
 
+from ops.proof.book import book_of
 from ops.proof.history import (
     BalanceChange,
     Book,
-    BookOrder,
     Card,
     Change,
     Command,
     DeadLetter,
-    Headers,
     History,
     Order,
     Place,
     Result,
     digest,
 )
+from ops.proof.packing import BALANCE_CHANGES, COMMANDS, RESULTS
+from ops.proof.shelves import Shelves
+from ops.proof.topics import Record, command_topics, reading_consumer, records, resolution_topic
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 OPERATIONS = {
@@ -46,8 +48,10 @@ SINGLE_OBJECT_MAGIC = b"\xc3\x01"
 SINGLE_OBJECT_HEADER_BYTES = 10
 CONFLUENT_MAGIC = b"\x00"
 ORDER_NUMBER_LENGTH_MAX = 64
-POLL_TIMEOUT_MS = 1000
-STALLED_AFTER_SECONDS = 60.0
+MONEY_SCALE = 4
+AMOUNTS_KEPT = KEYS_KEPT = 100_000
+# What fastavro notes in a schema that it has parsed.
+PARSED = "__fastavro_parsed__"
 BOOK_TIMEOUT_SECONDS = 60.0
 
 Fields = dict[str, Any]
@@ -57,35 +61,50 @@ class UnreadableError(ValueError):
     """A value does not decode; the text says why, and shows none of it (P10)."""
 
 
-class MissingTopicError(LookupError):
-    """A topic that the history needs does not exist."""
+class _Writer(NamedTuple):
+    """A schema that records are written with, and today's if that is another one."""
+
+    name: str
+    schema: Fields
+    readers: Fields | None
 
 
-class StalledError(TimeoutError):
-    """A partition could not be read to its end."""
+@lru_cache(AMOUNTS_KEPT)
+def money(unscaled: bytes) -> Decimal:
+    """Return an amount; a million records share a few thousand of them."""
+    return Decimal(int.from_bytes(unscaled, "big", signed=True)).scaleb(-MONEY_SCALE)
 
 
-class Record(NamedTuple):
-    """A record as Kafka gave it: bytes."""
-
-    place: Place
-    key: bytes | None
-    value: bytes | None
-    headers: Headers = ()
+def moment(milliseconds: int) -> datetime:
+    """Return a time, or raise UnreadableError where there is none."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError, OSError) as error:
+        raise UnreadableError("does not decode") from error
 
 
 class Schemas:
     """The schemas of a folder by fingerprint: today's, and older ones of its `history/`."""
 
     def __init__(self, folder: Path = SCHEMAS) -> None:
-        self._current = {path.stem: _parsed(path) for path in sorted(folder.glob("*.avsc"))}
+        current = [_parsed(path) for path in sorted(folder.glob("*.avsc"))]
+        today = {schema["name"]: _plain(schema) for schema in current}
+        older = map(_parsed, sorted(folder.rglob("*.avsc")))
         self._writers = {
-            _fingerprint(schema): schema
-            for schema in map(_parsed, sorted(folder.rglob("*.avsc")))
+            _fingerprint(schema): _Writer(_name(schema), _plain(schema), today[schema["name"]])
+            for schema in older
+        }
+        # What is written as it is read needs no resolution, which costs as much as the decoding.
+        self._writers |= {
+            _fingerprint(schema): _Writer(_name(schema), _plain(schema), None)
+            for schema in current
         }
 
     def decode(self, value: bytes | None) -> tuple[str, Fields]:
-        """Return the record's name and fields, read as today's schema, or raise UnreadableError."""
+        """Return the record's name and fields, read as today's schema, or raise UnreadableError.
+
+        Money is still bytes and times are milliseconds: few are needed, see `money` and `moment`.
+        """
         if value is None:
             raise UnreadableError("null value")
         if value.startswith(CONFLUENT_MAGIC):
@@ -95,21 +114,37 @@ class Schemas:
         writer = self._writers.get(value[len(SINGLE_OBJECT_MAGIC) : SINGLE_OBJECT_HEADER_BYTES])
         if writer is None:
             raise UnreadableError("unknown schema")
-        name = writer["name"].rpartition(".")[2]
         body = io.BytesIO(value[SINGLE_OBJECT_HEADER_BYTES:])
         try:
             fields = cast(
-                "Fields", fastavro.schemaless_reader(body, writer, self._current[name])
+                "Fields", fastavro.schemaless_reader(body, writer.schema, writer.readers)
             )
         except Exception as error:  # whatever fastavro meets in foreign bytes is one fact
             raise UnreadableError("does not decode") from error
         if body.read(1):
             raise UnreadableError("bytes left over")
-        return name, fields
+        return writer.name, fields
 
 
 def _parsed(path: Path) -> Fields:
     return cast("Fields", fastavro.schema.parse_schema(json.loads(path.read_text("utf-8"))))
+
+
+def _plain(schema: Fields) -> Fields:
+    """Return `schema` without logical types, which take most of the decoding's time."""
+
+    def plain(node: Any) -> Any:
+        if isinstance(node, list):
+            return [plain(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        return {k: plain(v) for k, v in node.items() if k not in {"logicalType", PARSED}}
+
+    return cast("Fields", fastavro.schema.parse_schema(plain(schema)))
+
+
+def _name(schema: Fields) -> str:
+    return cast("str", schema["name"]).rpartition(".")[2]
 
 
 def _fingerprint(schema: Fields) -> bytes:
@@ -133,29 +168,33 @@ class Reader:
 
     def command(self, record: Record) -> Command:
         """Return the command in `record`; if nothing can be claimed under it, with its flaw."""
-        sent = undecoded(record)
         try:
             name, fields = self._schemas.decode(record.value)
         except UnreadableError as error:
-            return replace(sent, flaw=str(error))
+            return undecoded(record)._replace(flaw=str(error))
         if name not in OPERATIONS:
-            return replace(sent, flaw="not a command")
-        return self._decoded(sent, name, fields)
+            return undecoded(record)._replace(flaw="not a command")
+        return self._decoded(record, name, fields)
 
-    def _decoded(self, sent: Command, name: str, fields: Fields) -> Command:
+    def _decoded(self, record: Record, name: str, fields: Fields) -> Command:
         client_id = self._default_client if fields["clientId"] is None else fields["clientId"]
-        order = Order(client_id, fields["tranOrderNo"])
+        order = Order(intern(client_id), fields["tranOrderNo"])
         flaw = self._flaw(order)
-        return replace(
-            sent,
+        amount = None if fields.get("amount") is None else money(fields["amount"])
+        return Command(
+            place=record.place,
+            key_digest=_key_digest(record.key),
+            value_digest=digest(record.value),
+            headers=record.headers,
             order=None if flaw else order,
             flaw=flaw,
             operation=OPERATIONS[name],
-            content=_content(name, fields | {"clientId": client_id}),
+            content=_content(name, fields | {"clientId": client_id, "amount": amount}),
             account_id=fields.get("accountId"),
-            amount=fields.get("amount"),
+            amount=amount,
             currency=fields.get("currency"),
             points=fields.get("points"),
+            published_at=record.at,
         )
 
     def _flaw(self, order: Order) -> str:
@@ -173,16 +212,18 @@ class Reader:
         return Result(
             place=record.place,
             event_id=fields["eventId"],
-            order=Order(fields["clientId"], fields["tranOrderNo"]),
+            order=Order(intern(fields["clientId"]), fields["tranOrderNo"]),
             operation=fields["operation"],
             status=fields["status"],
-            source=Place(source["topic"], source["partition"], source["offset"]),
+            source=Place(intern(source["topic"]), source["partition"], source["offset"]),
             checkout_id=fields["checkoutId"],
             card=_card(fields),
             decided_by=fields["decidedBy"],
-            submitted_at=fields["submittedAt"],
-            decided_at=fields["decidedAt"],
+            submitted_at=_known_moment(fields["submittedAt"]),
+            decided_at=_known_moment(fields["decidedAt"]),
             replayed=("replayed", b"true") in record.headers,
+            texts=_texts(fields),
+            published_at=record.at,
         )
 
     def balance_change(self, record: Record) -> BalanceChange:
@@ -190,12 +231,13 @@ class Reader:
         fields = self._outcome(record, "BalanceChanged")
         return BalanceChange(
             place=record.place,
-            card=Card(fields["clientId"], fields["loyaltyChannel"], fields["accountId"]),
+            card=_held_card(fields),
             sequence=fields["sequence"],
-            changes=tuple(
-                Change(c["valueCode"], c["before"], c["after"]) for c in fields["changes"]
-            ),
-            balances={held["valueCode"]: held["amount"] for held in fields["balances"]},
+            changes=tuple(map(_change, fields["changes"])),
+            balances={
+                intern(held["valueCode"]): money(held["amount"]) for held in fields["balances"]
+            },
+            published_at=record.at,
         )
 
     def _outcome(self, record: Record, expected: str) -> Fields:
@@ -209,9 +251,10 @@ def undecoded(record: Record) -> Command:
     """Return `record` as bytes that were sent, whatever they say."""
     return Command(
         place=record.place,
-        key_digest=digest(record.key),
+        key_digest=_key_digest(record.key),
         value_digest=digest(record.value),
         headers=record.headers,
+        published_at=record.at,
     )
 
 
@@ -219,10 +262,16 @@ def dead_letter(record: Record) -> DeadLetter:
     """Return the dead letter in `record`."""
     return DeadLetter(
         place=record.place,
-        key_digest=digest(record.key),
+        key_digest=_key_digest(record.key),
         value_digest=digest(record.value),
         headers=record.headers,
+        published_at=record.at,
     )
+
+
+@lru_cache(KEYS_KEPT)
+def _key_digest(key: bytes | None) -> bytes:
+    return digest(key)
 
 
 def _content(name: str, fields: Fields) -> bytes:
@@ -235,43 +284,43 @@ def _content(name: str, fields: Fields) -> bytes:
     return digest(repr((name, sorted(told.items()))).encode("utf-8"))
 
 
+def _known_moment(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else moment(milliseconds)
+
+
+def _change(change: Fields) -> Change:
+    before = None if change["before"] is None else money(change["before"])
+    return Change(intern(change["valueCode"]), before, money(change["after"]))
+
+
+def _texts(result: Fields) -> tuple[str, ...]:
+    """Return what a result says in words of the worker's own."""
+    detail, evidence = result["reasonDetail"], result["evidence"]
+    answers = [query["answer"] for query in evidence["queries"]] if evidence else []
+    return (*((detail,) if detail else ()), *answers)
+
+
 def _card(fields: Fields) -> Card | None:
     if fields["loyaltyChannel"] is None or fields["accountId"] is None:
         return None
-    return Card(fields["clientId"], fields["loyaltyChannel"], fields["accountId"])
+    return _held_card(fields)
 
 
-def book_from(data: Fields) -> Book:
-    """Return the book that the simulator's `GET /book` answers with; money comes as text."""
-    return Book(
-        orders={Order(o["clientId"], o["tranOrderNo"]): _book_order(o) for o in data["orders"]},
-        cards={
-            Card(c["clientId"], c["loyaltyChannel"], c["accountId"]): {
-                held["valueCode"]: Decimal(held["amount"]) for held in c["balances"]
-            }
-            for c in data["cards"]
-        },
-    )
-
-
-def _book_order(order: Fields) -> BookOrder:
-    return BookOrder(
-        requests=order["requests"],
-        effects=order["effects"],
-        truth=order["truth"],
-        checkout_ids=tuple(order["checkoutIds"]),
-        loyalty_channel=order["loyaltyChannel"],
-        account_id=order["accountId"],
-        amount=None if order["amount"] is None else Decimal(order["amount"]),
-        currency=order["currency"],
-        points=order["points"],
+def _held_card(fields: Fields) -> Card:
+    # A million records name a few thousand cards: one copy of each text is enough.
+    return Card(
+        intern(fields["clientId"]),
+        intern(fields["loyaltyChannel"]),
+        intern(fields["accountId"]),
     )
 
 
 def fetch_book(url: str) -> Book:
-    """Return the book at `url`; httpx.HTTPError if nobody answers."""
-    answer = httpx.get(url, timeout=BOOK_TIMEOUT_SECONDS)
-    return book_from(json.loads(answer.raise_for_status().content))
+    """Return the book at `url`, line by line; httpx.HTTPError if nobody answers."""
+    with httpx.stream(
+        "GET", url, params={"form": "lines"}, timeout=BOOK_TIMEOUT_SECONDS
+    ) as answer:
+        return book_of(answer.raise_for_status().iter_lines())
 
 
 def read_history(
@@ -279,98 +328,47 @@ def read_history(
 ) -> History:
     """Return the history that the topics under `prefix` and `book` tell.
 
-    A client is known if the book knows it. MissingTopicError: a topic does not exist;
-    StalledError: a partition could not be read to its end.
+    MissingTopicError: a topic does not exist; StalledError: a partition could not be read to its end.
     """
+    with closing(reading_consumer(bootstrap)) as consumer:
+        told = Told(consumer.topics(), partial(records, consumer))
+        return history_of(told, prefix, book, default_client, schemas)
+
+
+class Told(NamedTuple):
+    """What Kafka has: the names of its topics, and the records of each."""
+
+    topics: set[str]
+    records_of: Callable[[str], Iterable[Record]]
+
+
+def history_of(
+    told: Told, prefix: str, book: Book, default_client: str | None, schemas: Schemas
+) -> History:
+    """Return the history that is told. A client is known if the book knows it."""
+    topics, records_of = told
     ordering = {order.client_id for order in book.orders}
     holding = {card.client_id for card in book.cards}
     reader = Reader(schemas, frozenset(ordering | holding), default_client)
-    history = History(book=book)
-    with closing(_consumer(bootstrap)) as consumer:
-        topics = consumer.topics()
-        for topic in command_topics(topics, prefix):
-            history.commands.extend(map(reader.command, records(consumer, topic)))
-        if (resolution := resolution_topic(prefix)) in topics:
-            history.resolutions.extend(map(undecoded, records(consumer, resolution)))
-        history.dead_letters.extend(
-            map(dead_letter, records(consumer, f"{prefix}dead-letters"))
-        )
-        for record in records(consumer, f"{prefix}outcomes.results"):
-            with _noting_unreadable(record, history):
-                history.results.append(reader.result(record))
-        for record in records(consumer, f"{prefix}outcomes.balance-changes"):
-            with _noting_unreadable(record, history):
-                history.balance_changes.append(reader.balance_change(record))
+    history = History(
+        book=book,
+        commands=Shelves(COMMANDS),
+        results=Shelves(RESULTS),
+        balance_changes=Shelves(BALANCE_CHANGES),
+    )
+    for topic in command_topics(topics, prefix):
+        history.commands.extend(map(reader.command, records_of(topic)))
+    if (resolution := resolution_topic(prefix)) in topics:
+        history.resolutions.extend(map(undecoded, records_of(resolution)))
+    history.dead_letters.extend(map(dead_letter, records_of(f"{prefix}dead-letters")))
+    for record in records_of(f"{prefix}outcomes.results"):
+        try:
+            history.results.append(reader.result(record))
+        except UnreadableError as error:
+            history.unreadable.append((record.place, str(error)))
+    for record in records_of(f"{prefix}outcomes.balance-changes"):
+        try:
+            history.balance_changes.append(reader.balance_change(record))
+        except UnreadableError as error:
+            history.unreadable.append((record.place, str(error)))
     return history
-
-
-@contextmanager
-def _noting_unreadable(record: Record, history: History) -> Iterator[None]:
-    try:
-        yield
-    except UnreadableError as error:
-        history.unreadable.append((record.place, str(error)))
-
-
-def command_topics(topics: Iterable[str], prefix: str) -> list[str]:
-    """Return the topics that carry commands: a client may have ones of its own."""
-    found = sorted(
-        topic
-        for topic in topics
-        if topic.startswith(f"{prefix}commands.") and topic != resolution_topic(prefix)
-    )
-    if not found:
-        raise MissingTopicError(f"There is no topic {prefix}commands.*: is the prefix right?")
-    return found
-
-
-def resolution_topic(prefix: str) -> str:
-    """Return the topic of an operator's decisions, which claim no order number."""
-    return f"{prefix}commands.resolution"
-
-
-def records(consumer: KafkaConsumer, topic: str) -> Iterator[Record]:
-    """Yield the committed records of `topic` from its beginning to where it ends now."""
-    partitions = [
-        TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())
-    ]
-    if not partitions:
-        raise MissingTopicError(f"There is no topic {topic}.")
-    consumer.assign(partitions)
-    starts = consumer.beginning_offsets(partitions)
-    # With read_committed this is the last stable offset: nothing before it is undecided.
-    ends = consumer.end_offsets(partitions)
-    for partition in partitions:
-        consumer.seek(partition, starts[partition])
-    unread = {p: starts[p] for p in partitions if starts[p] < ends[p]}
-    read_on_by = time.monotonic() + STALLED_AFTER_SECONDS
-    while unread:
-        for partition, batch in consumer.poll(timeout_ms=POLL_TIMEOUT_MS).items():
-            yield from (_record(r) for r in batch if r.offset < ends[partition])
-        # Markers and aborted records leave gaps, so only the position tells the end.
-        positions = {p: consumer.position(p) for p in unread}
-        if positions != unread:
-            read_on_by = time.monotonic() + STALLED_AFTER_SECONDS
-        elif time.monotonic() > read_on_by:
-            raise StalledError(f"{topic} cannot be read on from {positions} to {ends}.")
-        unread = {p: position for p, position in positions.items() if position < ends[p]}
-
-
-def _consumer(bootstrap: str) -> KafkaConsumer:
-    return KafkaConsumer(
-        bootstrap_servers=bootstrap,
-        group_id=None,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        auto_offset_reset="none",
-        allow_auto_create_topics=False,
-    )
-
-
-def _record(record: Any) -> Record:
-    return Record(
-        place=Place(record.topic, record.partition, record.offset),
-        key=record.key,
-        value=record.value,
-        headers=tuple((name, value or b"") for name, value in record.headers),
-    )

@@ -18,7 +18,7 @@ from kafka.errors import KafkaError
 from rich.console import Console
 from rich.text import Text
 
-from ops.proof.reading import MissingTopicError, StalledError
+from ops.proof.topics import MissingTopicError, StalledError
 from ops.sandbox.child_process import ChildError
 from ops.sandbox.demo.doubt import doubtful_plan
 from ops.sandbox.demo.ending import (

@@ -1,7 +1,8 @@
 """The book: every request and every effect per order number, for whoever has to prove something."""
 
+import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -154,6 +155,16 @@ class Book:
             "plans": self._plans,
             "met": [met.as_json() for met in self._met],
         }
+
+    def as_lines(self, cards: Iterable[HeldCard]) -> Iterator[str]:
+        """The answer to `GET /book?form=lines`: each order and each card as JSON in a line of its own.
+
+        Orders that come while it is read are not in it.
+        """
+        for entry in tuple(self._orders.values()):
+            yield json.dumps({"order": entry.as_json()}, ensure_ascii=False) + "\n"
+        for card in tuple(cards):
+            yield json.dumps({"card": _card(card)}, ensure_ascii=False) + "\n"
 
     def _order(self, client_id: str, order_no: str, operation: Operation) -> OrderEntry:
         # One entry even if the number comes again as another operation: that is the point.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
+from itertools import islice
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -34,6 +35,7 @@ from ops.sandbox.paywizard.wire import (
 )
 from ops.sandbox.paywizard.world import Client, World
 
+LINES_AT_ONCE = 500
 CLOSE_TIMEOUT_SECONDS = 1.0
 """How long the end waits for answers that latency still holds back."""
 
@@ -91,10 +93,22 @@ class Simulator:
             shutdown_timeout=CLOSE_TIMEOUT_SECONDS,
         )
 
-    async def _show_book(self, _: web.Request) -> web.Response:
+    async def _show_book(self, request: web.Request) -> web.StreamResponse:
         self._processor.settle_due()
+        if request.query.get("form") == "lines":
+            return await self._show_book_in_lines(request)
         text = json_text(self._book.as_json(self._cards))
         return web.Response(text=text, content_type="application/json")
+
+    async def _show_book_in_lines(self, request: web.Request) -> web.StreamResponse:
+        """Whole, the book of a million orders is a gigabyte; so nobody has to hold it."""
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await response.prepare(request)
+        lines = self._book.as_lines(self._cards)
+        while some := "".join(islice(lines, LINES_AT_ONCE)):
+            await response.write(some.encode())
+        await response.write_eof()
+        return response
 
     async def _show_plan(self, _: web.Request) -> web.Response:
         text = self._faults.plan.to_json()

@@ -1,6 +1,7 @@
 """The book counts every request and every effect, and adds up to the balances."""
 
 import asyncio
+import json
 import random
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -217,3 +218,15 @@ async def test_effects_and_balances_agree_after_any_sequence(start: Start, seed:
         closing = await caller.balances(account)
         for code, amount in start_balances.items():
             assert Decimal(closing[code]) == Decimal(amount) + booked[account, code]
+
+
+async def test_the_book_in_lines_is_the_same_book(caller: Caller) -> None:
+    """A book of a million orders is read line by line; nothing in it differs from the whole one."""
+    await caller.done(PAY, pay_fields("N1"))
+    await caller.done(ISSUE, points_fields("N2"))
+    whole = await caller.book()
+    async with caller.session.get(caller.url + "/book", params={"form": "lines"}) as answer:
+        lines = [json.loads(line) for line in (await answer.text()).splitlines()]
+    assert [line["order"] for line in lines if "order" in line] == whole["orders"]
+    assert [line["card"] for line in lines if "card" in line] == whole["cards"]
+    assert len(lines) == len(whole["orders"]) + len(whole["cards"])

@@ -212,10 +212,15 @@ def healthy() -> History:
     return run.history
 
 
-def doctor(records: list[Any], which: Any, **changes: Any) -> None:
+def doctor(records: Any, which: Any, **changes: Any) -> None:
     """Replace fields of the one record in `records` for which `which` holds."""
     (index,) = [i for i, record in enumerate(records) if which(record)]
-    records[index] = replace(records[index], **changes)
+    record = records[index]
+    records[index] = (
+        replace(record, **changes)
+        if isinstance(record, DeadLetter)
+        else record._replace(**changes)
+    )
 
 
 def broken(verdict: "Verdict") -> list[tuple[str, str]]:
@@ -226,7 +231,7 @@ def broken(verdict: "Verdict") -> list[tuple[str, str]]:
 def book(history: History, number: str, **changes: Any) -> None:
     """Change what PayWizard's book says of one order."""
     orders = history.book.orders
-    orders[order(number)] = replace(orders[order(number)], **changes)
+    orders[order(number)] = orders[order(number)]._replace(**changes)
 
 
 def first_result(history: History, number: str, **changes: Any) -> None:

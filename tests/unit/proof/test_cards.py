@@ -54,8 +54,19 @@ def test_a_gap_in_a_sequence_is_found(history: History) -> None:
 
 def test_a_repeated_balance_change_is_found(history: History) -> None:
     """P7: an event is published once."""
-    history.balance_changes.insert(3, history.balance_changes[2])
+    events = list(history.balance_changes)
+    history.balance_changes = [*events[:3], events[2], *events[3:]]
     assert "2 right after 2" in check(history).sentence
+
+
+def test_a_second_event_for_one_change_is_found(history: History) -> None:
+    """P7: a refresh that comes again gives the same event again, not one more with the next number."""
+    last = list(history.balance_changes)[-1]
+    place = last.place._replace(offset=99)
+    history.balance_changes.append(last._replace(place=place, sequence=last.sequence + 1))
+    verdict = check(history)
+    assert broken(verdict) == [("P7", str(RICH))]
+    assert "94.00 before it, but the one before left 104.00" in verdict.sentence
 
 
 def test_a_sequence_that_does_not_start_at_one_is_found(history: History) -> None:

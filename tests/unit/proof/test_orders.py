@@ -64,17 +64,25 @@ def test_a_good_command_in_the_dead_letters_is_no_outcome(history: History) -> N
 def test_two_first_outcomes_are_found(history: History) -> None:
     """P2: one first outcome is visible, even if the second is the same event."""
     (first,) = [r for r in history.results if r.order == order("declined")]
-    history.results.append(replace(first, place=first.place._replace(offset=99)))
+    history.results.append(first._replace(place=first.place._replace(offset=99)))
     verdict = check(history)
     assert broken(verdict) == [("P2", str(order("declined")))]
     assert "2 first outcomes" in verdict.sentence
 
 
+def test_a_final_outcome_without_a_first_is_found(history: History) -> None:
+    """P2: an end is the end of something that was said to be open."""
+    first = event_id(order("settled"), "first")
+    history.results = [result for result in history.results if result.event_id != first]
+    verdict = check(history)
+    assert ("P3", str(order("settled"))) in broken(verdict)
+    assert "only a final one" in verdict.sentence
+
+
 def test_a_wrong_event_id_is_found(history: History) -> None:
     """P2: subscribers recognise a repetition by an eventId that only the number decides."""
     history.results.append(
-        replace(
-            history.results[0],
+        next(iter(history.results))._replace(
             event_id="b2c1",
             place=Place("paywizard.outcomes.results", 0, 99),
         )
@@ -94,7 +102,7 @@ def test_two_final_outcomes_are_found(history: History) -> None:
     """P2: an open order ends once."""
     final = event_id(order("settled"), "final")
     (result,) = [r for r in history.results if r.event_id == final]
-    history.results.append(replace(result, place=result.place._replace(offset=99)))
+    history.results.append(result._replace(place=result.place._replace(offset=99)))
     assert "2 final outcomes" in check(history).sentence
 
 
@@ -191,6 +199,14 @@ def test_an_effect_that_nobody_commanded_is_found(history: History, changes: Any
     """PayWizard moved what the executed content says, on its card."""
     book(history, "paid", loyalty_channel=None, **changes)
     assert broken(check(history)) == [("truth", str(order("paid")))]
+
+
+def test_a_result_of_another_operation_is_found(history: History) -> None:
+    """A result names the operation of its command."""
+    first_result(history, "paid", operation="RELOAD")
+    verdict = check(history)
+    assert broken(verdict) == [("truth", str(order("paid")))]
+    assert "is a PAYMENT, but its result calls it RELOAD" in verdict.sentence
 
 
 def test_a_result_about_another_card_is_found(history: History) -> None:

@@ -10,21 +10,19 @@ from typing import Any
 import avro.schema
 import fastavro
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ops.proof.book import book_of
 from ops.proof.history import BookOrder, Card, Change, Command, Order, Place, digest
 from ops.proof.reading import (
     SCHEMAS,
-    MissingTopicError,
     Reader,
-    Record,
     Schemas,
     UnreadableError,
-    book_from,
-    command_topics,
     dead_letter,
 )
+from ops.proof.topics import MissingTopicError, Record, command_topics
 
 CLIENT = "100000000000000001"
 OTHER_CLIENT = "100000000000000002"
@@ -64,6 +62,7 @@ BOOK = {
             "truth": "SUCCEEDED",
             "results": [0],
             "checkoutIds": ["9001"],
+            "executions": [{"executedAt": "2026-01-05T12:00:00.000+00:00"}] * 2,
             "accountId": "600000000000000001",
             "loyaltyChannel": None,
             "amount": "10.50",
@@ -196,6 +195,7 @@ def test_a_record_that_cannot_be_claimed_says_why(value: bytes | None, flaw: str
     assert read.flaw == flaw
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.binary(max_size=200))
 def test_no_bytes_stop_the_checker(body: bytes) -> None:
     """Whatever somebody put on a topic is a command or has a flaw."""
@@ -224,6 +224,15 @@ def test_a_result_is_read_with_its_source() -> None:
     assert read.card == Card(CLIENT, "FACTOR4", "600000000000000001")
     assert (read.submitted_at, read.decided_at, read.replayed) == (NOON, None, False)
     assert READER.result(Record(PLACE, None, value, (("replayed", b"true"),))).replayed
+
+
+def test_a_result_is_read_with_all_that_it_explains() -> None:
+    """P10: the worker's own words are a reason's detail and what became of each query."""
+    queries = [{"at": NOON, "identifier": "checkoutId", "answer": answer} for answer in "ab"]
+    evidence = {"submissions": [], "queries": queries, "lastKnownBalances": None}
+    value = frame("TransactionResult", RESULT | {"reasonDetail": "x", "evidence": evidence})
+    assert READER.result(Record(PLACE, None, value, at=NOON)).texts == ("x", "a", "b")
+    assert READER.result(Record(PLACE, None, value, at=NOON)).published_at == NOON
 
 
 def test_a_balance_change_is_read_exactly() -> None:
@@ -273,12 +282,17 @@ def test_a_dead_letter_names_its_original() -> None:
 
 def test_the_book_is_read_exactly() -> None:
     """Money in the book is text, and becomes decimal."""
-    book = book_from(BOOK)
+    told = (
+        [{"order": each} for each in BOOK["orders"]],
+        [{"card": each} for each in BOOK["cards"]],
+    )
+    book = book_of(json.dumps(line) for lines in told for line in lines)
     assert book.orders[Order(CLIENT, "A-1")] == BookOrder(
         requests=2,
         effects=1,
         truth="SUCCEEDED",
         checkout_ids=("9001",),
+        executed_at=(NOON, NOON),
         account_id="600000000000000001",
         amount=Decimal("10.50"),
         currency="USD",

@@ -283,7 +283,7 @@ class FakeLedger:
         notes = [note for note in committed if note is not None]
         _refuse(binding_fault(identity, to, committed, has_published=has_published))
         _refuse(notes_fault(identity.ledger_id, self.store.writers, notes))
-        return self._kept(bound(identity, to))
+        return self._kept(bound(identity, to, committed))
 
     async def verify(self, notes: Sequence[CommitNote]) -> None:
         """See that the ledger lost nothing that these notes name; LedgerForeignError."""

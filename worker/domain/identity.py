@@ -41,12 +41,14 @@ class Identity:
 
     `group_id` None: it waits for the group that it is to be bound to. From `adopted_since` on
     nothing is missing; of what is older an adopted ledger may have lost something.
+    `awaits_name`: no committed offset was seen to name it since it was adopted.
     """
 
     ledger_id: str
     default_client: str
     group_id: str | None = None
     adopted_since: datetime | None = None
+    awaits_name: bool = False
     partitions: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -54,10 +56,14 @@ Committed = Sequence[CommitNote | None]
 """One for each partition of the group with a committed offset; None: a note that is not ours."""
 
 
-def bound(identity: Identity, to: Affiliation) -> Identity:
+def bound(identity: Identity, to: Affiliation, committed: Committed) -> Identity:
     """Return what a ledger says of itself once it is bound."""
-    partitions = {**to.partitions, **identity.partitions}
-    return replace(identity, group_id=to.group_id, partitions=partitions)
+    return replace(
+        identity,
+        group_id=to.group_id,
+        partitions={**to.partitions, **identity.partitions},
+        awaits_name=identity.awaits_name and not _named(committed),
+    )
 
 
 def binding_fault(
@@ -65,8 +71,8 @@ def binding_fault(
 ) -> str | None:
     """Say in one sentence why a ledger may not be bound; None if it may.
 
-    A ledger that knows the group, but has published nothing, may have been stopped between its
-    first binding and the first commit.
+    A worker may have ended between the first binding and the first commit: that ledger knows the
+    group, and has published nothing, or nothing since it was adopted.
     """
     fault = _other_group(identity, to) or _other_client(identity, to)
     fault = fault or _other_partitions(identity, to)
@@ -74,8 +80,9 @@ def binding_fault(
         return fault
     if identity.group_id is None:
         return UNKNOWN_GROUP if committed and identity.adopted_since is None else None
-    named = any(note is not None for note in committed)
-    return NOT_NAMED if not named and (committed or has_published) else None
+    if identity.awaits_name or _named(committed):
+        return None
+    return NOT_NAMED if committed or has_published else None
 
 
 def adopted(identity: Identity, committed: Committed, since: datetime) -> Identity:
@@ -90,6 +97,7 @@ def adopted(identity: Identity, committed: Committed, since: datetime) -> Identi
         ledger_id=named.pop() if named else identity.ledger_id,
         group_id=None,
         adopted_since=since if earlier is None else max(since, earlier),
+        awaits_name=True,
     )
 
 
@@ -113,6 +121,10 @@ def notes_fault(
         if counters.get(note.owner, -1) < note.counter:
             return LOST_COMMITS
     return None
+
+
+def _named(committed: Committed) -> bool:
+    return any(note is not None for note in committed)
 
 
 def _other_group(identity: Identity, to: Affiliation) -> str | None:

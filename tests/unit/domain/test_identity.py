@@ -25,8 +25,8 @@ from worker.domain.identity import (
 
 TO = Affiliation(group_id="group-1", default_client="client-1", partitions={"checks": 12})
 NEW = Identity(ledger_id="ledger-1", default_client="client-1")
-BOUND = bound(NEW, TO)
-ADOPTED = replace(NEW, adopted_since=datetime(2026, 1, 5, tzinfo=UTC))
+BOUND = bound(NEW, TO, [])
+ADOPTED = adopted(NEW, [], datetime(2026, 1, 5, tzinfo=UTC))
 OURS = CommitNote("ledger-1", "owner-1", 7, "topic-id")
 
 
@@ -44,7 +44,10 @@ OURS = CommitNote("ledger-1", "owner-1", 7, "topic-id")
         (BOUND, [None], False, NOT_NAMED),
         (BOUND, [None], True, NOT_NAMED),
         (BOUND, [None, OURS], True, None),
-        (bound(ADOPTED, TO), [None], True, NOT_NAMED),
+        (bound(ADOPTED, TO, []), [], True, None),
+        (bound(ADOPTED, TO, []), [None], True, None),
+        (bound(ADOPTED, TO, [OURS]), [None], True, NOT_NAMED),
+        (bound(bound(ADOPTED, TO, []), TO, [OURS]), [None], True, NOT_NAMED),
     ],
 )
 def test_a_ledger_is_bound_only_to_its_own_history(
@@ -108,4 +111,4 @@ def test_what_was_adopted_can_be_bound(counters: list[int], stored: dict[str, in
     }
     assert binding_fault(identity, TO, [*notes, None], has_published=True) is None
     assert notes_fault(identity.ledger_id, raised, notes) is None
-    assert bound(identity, TO).adopted_since == since
+    assert bound(identity, TO, []).adopted_since == since

@@ -38,7 +38,7 @@ def bind(session: Session, to: Affiliation, committed: Committed) -> Identity:
         binding_fault(identity, to, committed, has_published=_has_published(session)),
         notes_fault(identity.ledger_id, *_noted(session, committed)),
     )
-    return _kept(session, bound(identity, to))
+    return _kept(session, bound(identity, to, committed))
 
 
 def verify(session: Session, notes: Sequence[CommitNote]) -> None:
@@ -115,6 +115,7 @@ def _identity_row(identity: Identity) -> dict[str, object]:
         "default_client": identity.default_client,
         "group_id": identity.group_id,
         "adopted_since": identity.adopted_since,
+        "awaits_name": int(identity.awaits_name),
         "partitions": json.dumps(dict(identity.partitions), sort_keys=True),
     }
 
@@ -125,5 +126,6 @@ def _identity_of(row: Row[Any]) -> Identity:
         default_client=row.default_client,
         group_id=row.group_id,
         adopted_since=row.adopted_since,
+        awaits_name=bool(row.awaits_name),
         partitions=json.loads(row.partitions),
     )

@@ -180,6 +180,7 @@ ledger = Table(
     Column("default_client", String, nullable=False),
     Column("group_id", String),
     Column("adopted_since", UtcTimestamp),
+    Column("awaits_name", SmallInteger, nullable=False, server_default="0"),
     Column("partitions", Text, nullable=False),
     CheckConstraint("id = 1", name="ledger_is_one"),
 )

@@ -10,7 +10,7 @@ MADE_FOR := $(shell $(BIN)/python -c 'print(open("$(READY)").read().strip())' 2>
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check simulate mutants bench format lock lock-check venv services lint clean
+.PHONY: help demo test check simulate mutants proof bench format lock lock-check venv services lint clean
 
 help: ## Say what there is
 	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r target what; do \
@@ -30,6 +30,11 @@ simulate: $(READY) ## Crash the application at every step, in virtual time; SEED
 
 mutants: $(READY) ## Break what guards each promise, and see that the checks notice; ONLY='NAME' for one break
 	$(BIN)/python -m tests.mutants $(if $(ONLY),--only '$(ONLY)',--json proof/mutants.json)
+
+proof: services ## Prove the promises on real parts, whatever hits them: ORDERS= TROUBLES= WORKERS= BROKERS= LEDGER= SEED= MINUTES= WORKER=
+	@$(BIN)/python -m ops.proof $(if $(ORDERS),--orders $(ORDERS)) $(if $(TROUBLES),--troubles $(TROUBLES)) \
+	  $(if $(WORKERS),--workers $(WORKERS)) $(if $(BROKERS),--brokers $(BROKERS)) $(if $(LEDGER),--ledger $(LEDGER)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(WORKER),--worker $(WORKER))
 
 bench: $(READY) ## Measure speed on this machine; figures, not tests; ROWS=10000000 for the lists, ORDERS= for the checker
 	$(BIN)/python -m ops.bench.bench_ledger
@@ -75,7 +80,7 @@ lock-check: $(READY)
 	  || { echo "$$lock does not follow from pyproject.toml: run make lock" >&2; exit 1; }; done
 
 clean: ## Remove the environment and all that was built or cached here
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf $(VENV) build dist proof .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 venv: $(READY) ## Set up .venv from the locks

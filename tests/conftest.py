@@ -13,15 +13,6 @@ if TYPE_CHECKING:
     from ops.sandbox.postgresql import SandboxPostgres
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the end-to-end run of two workers be made large."""
-    parser.addoption(
-        "--orders",
-        type=int,
-        help="orders of tests/e2e/test_two_workers.py; from 5000 on with all of its troubles",
-    )
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Let kafka-python 3.0.12 be imported on Python 3.11 and 3.12, where it reads its schemas by deprecated calls."""
     config.addinivalue_line(

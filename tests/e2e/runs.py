@@ -31,8 +31,6 @@ from ops.sandbox.worker_process import WorkerProcess, prepare, worker_settings
 SECONDS_MAX: Final = 60.0
 
 Fields = dict[str, Any]
-Place = tuple[str, int]
-"""A partition: the topic's full name and the number."""
 
 
 def world_of_cards(active: int, idle: int = 0) -> World:

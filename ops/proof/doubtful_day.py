@@ -1,15 +1,10 @@
 """A day full of doubt: what PayWizard does to its callers, and the orders that upstream sends meanwhile."""
 
 import json
-import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ops.sandbox.paywizard.fault_plan import FaultPlan
-from ops.sandbox.paywizard.world import Card
-from ops.sandbox.sending import Sending
-from tests.e2e.runs import Run
 
 LOST: Final = "lost: "
 PENDING: Final = "pending: "
@@ -78,51 +73,3 @@ def _rules(
         yield {"name": name, "when": when, "probability": probability, "per": per} | {
             "fault": fault
         }
-
-
-@dataclass(kw_only=True)
-class Upstream:
-    """Sends orders of all kinds that move something; each original is voided or tipped once at most."""
-
-    run: Run
-    chance: random.Random
-    sent: list[str] = field(default_factory=list)
-    _originals: list[tuple[str, Card]] = field(default_factory=list)
-
-    def send(self, count: int) -> None:
-        """Send so many new orders, and return once Kafka has all of them."""
-        sendings = [self._next() for _ in range(count)]
-        self.run.sender.send(*sendings)
-
-    def _next(self) -> Sending:
-        order = f"order-{len(self.sent)}"
-        self.sent.append(order)
-        draw = self.chance.random()
-        if draw < 0.15 and len(self._originals) > 20:
-            return self._follow_up(order, tip=draw < 0.07)
-        card = self.chance.choice(self.run.world.cards)
-        record, fields = self._content(draw)
-        if record in {"PaymentCommand", "ReloadCommand"}:
-            self._originals.append((order, card))
-        return self.run.desk.command(record, order, card, **fields)
-
-    def _follow_up(self, order: str, *, tip: bool) -> Sending:
-        payments = self._originals[:-10]  # by then most of them are decided
-        original, card = self.chance.choice(payments)
-        self._originals.remove((original, card))
-        fields = {"originalTranOrderNo": original}
-        if not tip:
-            return self.run.desk.command("VoidCommand", order, card, **fields)
-        money = {"amount": "1.00", "currency": card.currency}
-        return self.run.desk.command("TipCommand", order, card, **fields, **money)
-
-    def _content(self, draw: float) -> tuple[str, dict[str, Any]]:
-        money = {"amount": f"{self.chance.randint(1, 3)}.00", "currency": "USD"}
-        if draw < 0.65:
-            return "PaymentCommand", money
-        if draw < 0.70:
-            return "PaymentCommand", money | {"amount": "5000.00"}
-        if draw < 0.82:
-            return "ReloadCommand", money
-        points = {"points": self.chance.randint(1, 9)}
-        return ("IssuePointsCommand" if draw < 0.92 else "RedeemPointsCommand"), points

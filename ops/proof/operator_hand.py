@@ -46,7 +46,7 @@ def resolution(client_id: str, order: str, truth: Truth) -> Sending:
         "outcome": truth.outcome,
         "reason": "looked up in PayWizard's book",
         "checkoutId": truth.checkout_id,
-        "operator": "e2e",
+        "operator": "proof",
         "requestedAt": datetime.now(UTC),
     }
     body = io.BytesIO()

@@ -1,0 +1,112 @@
+"""What a proof came to: the checker's verdict, what else fell short, and the figures beside."""
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ops.proof.checker import Verdict
+from ops.proof.history import Finding, History
+from ops.proof.timeline import Setup, Timeline
+from ops.proof.workers import KILLED
+
+THE_RUN: Final = "the run"
+EXIT_CODES: Final = frozenset({0, 70, 71, 75, KILLED})
+"""Ends that a worker may come to: 75 if it starts while Kafka or the ledger is away."""
+_FINDINGS_SHOWN_MAX: Final = 50
+_RECORDS_SHOWN_MAX: Final = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """How long workers took that replaced killed ones, and others that took over; in seconds."""
+
+    started: int
+    to_first_line: tuple[float, ...]
+    to_first_record: tuple[float, ...]
+    takeovers: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """All there is to say of a run.
+
+    `sent`, `copies` and `reuses` are upstream's own count. `said` is what the workers logged how
+    often, by event and cause; `met` how many orders met which of PayWizard's faults. The verdict's
+    findings about `THE_RUN` are what the checker cannot see.
+    """
+
+    setup: Setup
+    timeline: Timeline
+    history: History
+    verdict: Verdict
+    sent: int
+    copies: int
+    reuses: int
+    exit_codes: Counter[int]
+    unexpected: tuple[str, ...]
+    said: Counter[tuple[str, str]]
+    met: Counter[str]
+    once_open: int
+    settled_by: Counter[str]
+    resolved: int
+    recovery: Recovery
+
+    def lines(self) -> Iterator[str]:
+        """Say of everything how it went; the last line is the verdict."""
+        troubles, recovery = self.timeline.troubles, self.recovery
+        seconds = (self.timeline.ended_at - self.timeline.began_at).total_seconds()
+        yield f"{self.sent} orders, {self.copies} copies, {self.reuses} reused numbers in {seconds:.0f} s"
+        yield f"{len(troubles)} troubles: {_counted(Counter(each.kind for each in troubles))}"
+        yield f"PayWizard's faults, by orders that met them: {_counted(self.met)}"
+        yield f"{self.once_open} orders were once open, {self.resolved} of them an operator's; settled by {_counted(self.settled_by)}"
+        yield f"counts: {_counted(self.verdict.counts)}"
+        yield f"exit codes: {_counted(self.exit_codes)}"
+        yield from (f"unexpected: {text}" for text in self.unexpected)
+        yield f"{recovery.started} starts after a kill, {len(recovery.to_first_record)} lived to complete a record"
+        yield f"start to first record: {_spread(recovery.to_first_record)}"
+        yield f"start to first line: {_spread(recovery.to_first_line)}"
+        yield f"kill to another's first record instead: {_spread(recovery.takeovers)}"
+        for finding in self.verdict.findings[:_FINDINGS_SHOWN_MAX]:
+            around = ", ".join(f"{each.number} {each.kind}" for each in finding.troubles)
+            records = " ".join(map(str, finding.records[:_RECORDS_SHOWN_MAX]))
+            yield f"BROKEN {finding.promise}: {finding.sentence} [{records}] around: {around or 'no trouble'}"
+        if (more := len(self.verdict.findings) - _FINDINGS_SHOWN_MAX) > 0:
+            yield f"... and {more} more findings"
+        yield self.verdict.sentence
+
+
+def with_shortcomings(verdict: Verdict, sentences: Iterable[str]) -> Verdict:
+    """Return the verdict with what upstream and supervisor know to be wrong."""
+    found = (
+        Finding(promise=THE_RUN, subject="the run", sentence=sentence) for sentence in sentences
+    )
+    return replace(verdict, findings=(*verdict.findings, *found))
+
+
+def shortcomings_of(
+    counts: Mapping[str, int], copies: int, reuses: int, exit_codes: Iterable[int]
+) -> Iterator[str]:
+    """Say where the checker's counts are not what upstream sent, and which ends no worker may come to."""
+    for what, sent in (("exact duplicates", copies), ("dead letters CONFLICT", reuses)):
+        if (found := counts.get(what, 0)) != sent:
+            yield f"Upstream sent {sent}, and the checker counts {found} {what}."
+    if other := counts["dead letters"] - counts.get("dead letters CONFLICT", 0):
+        yield f"{other} good records became dead letters."
+    for code in sorted(set(exit_codes) - EXIT_CODES):
+        yield f"A worker ended with exit code {code}."
+
+
+def _counted(counts: dict[int, int] | dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}x" for name, count in sorted(counts.items())) or "none"
+
+
+def _spread(times: Iterable[float]) -> str:
+    seconds = sorted(times)
+    if not seconds:
+        return "none"
+    middle = statistics.median(seconds)
+    return (
+        f"min {seconds[0]:.1f}, median {middle:.1f}, max {seconds[-1]:.1f} s of {len(seconds)}"
+    )

@@ -1,0 +1,100 @@
+"""The end of a run: an operator decides what PayWizard does not tell, until no order is open."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import httpx
+
+from ops.proof.operator_hand import resolution, truth_of
+from ops.proof.stage import Stage
+from ops.proof.watching import Watcher
+from ops.sandbox.following import Sender
+from ops.sandbox.paywizard.fault_plan import CALM
+
+FORGOTTEN_AFTER_SECONDS: Final = 150.0
+"""When an open order is an operator's though no worker said so: it was killed before it could."""
+PATIENCE_SECONDS: Final = 180.0
+"""Longest time without anything new: longer than that, and a worker on a busy machine takes its time."""
+_BOOK_SECONDS_MAX: Final = 120.0
+_LOOKS_SECONDS_MIN: Final = 15.0
+_LOOKS_SHARE: Final = 20
+"""A look holds PayWizard up for a moment: the pause before the next is so many times as long."""
+_AT_ONCE_MAX: Final = 200
+
+
+class Operator:
+    """Writes a ResolutionCommand for each order that has been open for too long."""
+
+    def __init__(self, stage: Stage, watcher: Watcher, parked: set[str]) -> None:
+        """Look at nothing before `look`; `parked` are the orders that the workers leave to us."""
+        self._stage, self._watcher, self._parked = stage, watcher, parked
+        self._next_at = 0.0
+        self.resolved: set[str] = set()
+
+    def look(self) -> None:
+        """Look up what is overdue in PayWizard's book, unless the last look was a moment ago."""
+        now = time.monotonic()
+        if now < self._next_at or not (overdue := self._overdue(now)):
+            return
+        booked = {each["tranOrderNo"]: each for each in read_book(self._stage)["orders"]}
+        client_id = self._stage.client_id
+        records = [
+            resolution(client_id, order, truth_of(booked.get(order))) for order in overdue
+        ]
+        with Sender(self._stage.kafka.bootstrap_servers, self._stage.prefix) as sender:
+            for first in range(0, len(records), _AT_ONCE_MAX):
+                sender.send(*records[first : first + _AT_ONCE_MAX])
+        self.resolved.update(overdue)
+        took = time.monotonic() - now
+        self._next_at = now + max(_LOOKS_SECONDS_MIN, _LOOKS_SHARE * took)
+
+    def look_at_once(self) -> None:
+        """Look however short ago the last look was: PayWizard is busy with nothing else."""
+        self._next_at = 0.0
+        self.look()
+
+    def _overdue(self, now: float) -> list[str]:
+        since = self._watcher.open_since
+        return sorted(
+            order
+            for order, at in since.items()
+            if order not in self.resolved
+            and (order in self._parked or now - at > FORGOTTEN_AFTER_SECONDS)
+        )
+
+
+def settle(
+    stage: Stage,
+    watcher: Watcher,
+    operator: Operator,
+    orders: int,
+    look_after: Callable[[], None],
+) -> str:
+    """Calm PayWizard down and wait until all is decided; return what was waited for in vain, or nothing."""
+    stage.simulator.follow(CALM)
+
+    def waits(condition: Callable[[], bool]) -> bool:
+        watcher.news_at = time.monotonic()
+        while not condition():
+            look_after()
+            watcher.read()
+            operator.look_at_once()
+            if time.monotonic() - watcher.news_at > PATIENCE_SECONDS:
+                return False
+        return True
+
+    if not waits(lambda: watcher.answered >= orders):
+        return f"{orders - watcher.answered} of {orders} orders were never answered"
+    if not waits(lambda: not watcher.open_since):
+        return (
+            f"{len(watcher.open_since)} orders stayed open: {sorted(watcher.open_since)[:10]}"
+        )
+    return "" if waits(watcher.is_complete) else "some records were never completed"
+
+
+def read_book(stage: Stage) -> dict[str, Any]:
+    """Return PayWizard's book as it answers with it."""
+    answer = httpx.get(stage.simulator.book_url, trust_env=False, timeout=_BOOK_SECONDS_MAX)
+    book: dict[str, Any] = answer.raise_for_status().json()
+    return book

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from ops.proof import naive
 from ops.proof.worker_log import Partition, WorkerLog
 from ops.sandbox.worker_process import WorkerProcess
 
@@ -28,7 +29,7 @@ class Program(StrEnum):
 
 _COMMANDS: Final = {
     Program.OURS: (str(Path(sys.executable).with_name("paywizard-worker")), "run"),
-    Program.NAIVE: (sys.executable, "-m", "ops.proof.naive"),
+    Program.NAIVE: naive.COMMAND,
 }
 
 

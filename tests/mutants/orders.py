@@ -16,7 +16,7 @@ ONE_EFFECT: Final[Sequence[Mutant]] = (
             try:
                 # SUBMITTED must be durable before a byte leaves: after a crash we then know
                 # that money may have moved, and never ask for it again.
-                entry = await self.ledger.submit(entry, takes)
+                entry = await self._submitted(entry, takes, claim_submitted)
             except OriginalRefusedError as refused:
                 return Attempt(await self._refuse(work, entry, refused.reason))
             self._sent.add(entry.key)
@@ -27,7 +27,7 @@ ONE_EFFECT: Final[Sequence[Mutant]] = (
             with self._stage("calling"):
                 reply = await self.gateway.execute(work.command, work.card, window, takes)
             try:
-                entry = await self.ledger.submit(entry, takes)
+                entry = await self._submitted(entry, takes, claim_submitted)
             except OriginalRefusedError as refused:
                 return Attempt(await self._refuse(work, entry, refused.reason))
             self._sent.add(entry.key)
@@ -80,6 +80,15 @@ ONE_EFFECT: Final[Sequence[Mutant]] = (
         suite=Suite.SETTINGS,
     ),
     Mutant(
+        name="a void is submitted with its claim",
+        promise="P1",
+        why="It holds no original then, and a second void of the same payment is sent.",
+        file="worker/application/process_command.py",
+        old="not isinstance(work.command, Inquiry | OnOriginal)",
+        new="not isinstance(work.command, Inquiry)",
+        suite=Suite.APPLICATION,
+    ),
+    Mutant(
         name="send clock begun after the commit",
         promise="P1",
         why="A process that is stopped after SUBMITTED wakes with a fresh window, and sends late.",
@@ -89,14 +98,14 @@ ONE_EFFECT: Final[Sequence[Mutant]] = (
             try:
                 # SUBMITTED must be durable before a byte leaves: after a crash we then know
                 # that money may have moved, and never ask for it again.
-                entry = await self.ledger.submit(entry, takes)
+                entry = await self._submitted(entry, takes, claim_submitted)
             except OriginalRefusedError as refused:
                 return Attempt(await self._refuse(work, entry, refused.reason))
             self._sent.add(entry.key)
 """,
         new="""\
         try:
-            entry = await self.ledger.submit(entry, takes)
+            entry = await self._submitted(entry, takes, claim_submitted)
         except OriginalRefusedError as refused:
             return Attempt(await self._refuse(work, entry, refused.reason))
         async with halt.entering(self.gateway.slot(entry.client_id), left) as window:
@@ -127,7 +136,7 @@ ONE_EFFECT: Final[Sequence[Mutant]] = (
         promise="P1",
         why="Two orders revoke the same payment, because neither holds it.",
         file="worker/application/asking.py",
-        old="entry = await self.ledger.submit(entry, takes)",
+        old="entry = await self._submitted(entry, takes, claim_submitted)",
         new="entry = await self.ledger.submit(entry)",
         suite=Suite.APPLICATION,
     ),

@@ -121,10 +121,7 @@ class Asking:
             try:
                 # SUBMITTED must be durable before a byte leaves: after a crash we then know
                 # that money may have moved, and never ask for it again.
-                if claim_submitted is None:
-                    entry = await self.ledger.submit(entry, takes)
-                else:
-                    entry = await claim_submitted()
+                entry = await self._submitted(entry, takes, claim_submitted)
             except OriginalRefusedError as refused:
                 return Attempt(await self._refuse(work, entry, refused.reason))
             self._sent.add(entry.key)
@@ -142,6 +139,13 @@ class Asking:
         # never look as if it had not been sent.
         self._sent.discard(entry.key)
         return Attempt(kept, reply)
+
+    async def _submitted(
+        self, entry: Entry, takes: str | None, claim_submitted: ClaimSubmitted | None
+    ) -> Entry:
+        if claim_submitted is None:
+            return await self.ledger.submit(entry, takes)
+        return await claim_submitted()
 
     async def _learned(self, entry: Entry, reply: Reply, halt: Halt) -> Learned:
         """Say what a reply means; where there is none, ask for a while before it is doubt."""

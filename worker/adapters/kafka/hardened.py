@@ -17,7 +17,7 @@ from worker.adapters.system_clock import monotonic_seconds
 
 Stage = Literal["snapshot", "begin", "send", "deadline", "offsets", "commit"]
 SENDER_JOIN_SECONDS: Final = 5.0
-FENCES: Final = (
+FENCES: Final[tuple[type[Exception], ...]] = (
     kafka_errors.ProducerFencedError,
     kafka_errors.InvalidProducerEpochError,
     kafka_errors.FencedInstanceIdError,
@@ -119,10 +119,10 @@ def topic_id_of(consumer: KafkaConsumer, topic: str) -> str | None:
     return None if found is None else str(found)
 
 
-def fenced(error: BaseException, producer: KafkaProducer) -> bool:
-    """Whether another owner of the transactional or instance id is behind an error.
+def fence_behind(error: BaseException, producer: KafkaProducer) -> BaseException | None:
+    """Return the fence of the transactional or instance id that is behind an error, if one is.
 
-    The fence hides in a cause, in an exception's arguments, or only in the producer's last error.
+    It hides in a cause, in an exception's arguments, or only in the producer's last error.
     """
     todo: list[Any] = [error, producer._transaction_manager.last_error]
     seen: set[int] = set()
@@ -130,10 +130,10 @@ def fenced(error: BaseException, producer: KafkaProducer) -> bool:
         item = todo.pop()
         if isinstance(item, BaseException) and id(item) not in seen:
             if isinstance(item, FENCES):
-                return True
+                return item
             seen.add(id(item))
             todo += [item.__cause__, item.__context__, *item.args]
-    return False
+    return None
 
 
 def stable(group: ConsumerGroupMetadata) -> bool:

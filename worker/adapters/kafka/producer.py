@@ -15,7 +15,7 @@ from worker.adapters.kafka.clients import NOTHING
 from worker.adapters.kafka.hardened import (
     DiscardedError,
     discard,
-    fenced,
+    fence_behind,
     harden,
     run_transaction,
     stable,
@@ -30,6 +30,8 @@ SOURCES_PER_TRANSACTION_MAX: Final = 500
 BYTES_PER_TRANSACTION_MAX: Final = 8 * 1024 * 1024
 TRANSACTION_DEADLINE_SECONDS: Final = 30.0
 """Below the producer's `transaction_timeout_ms`, so that our own deadline comes first."""
+OWN_REJOIN_SECONDS: Final = 5.0
+"""How long our own rejoin may take to be seen, after the broker refused what it made old."""
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +61,8 @@ class ProducerThread(threading.Thread):
         self._commit_interval_seconds = commit_interval_seconds
         self._stopping = threading.Event()
         self._failures = 0
+        self._member_id = ""
+        """Of the newest snapshot that offsets were committed with."""
         self._producer: KafkaProducer | None = None
         self.ready = threading.Event()
         """Set once a producer was initialised for the first time."""
@@ -98,7 +102,7 @@ class ProducerThread(threading.Thread):
                 self._metrics.kafka_producer_inits_total.labels(result="timeout").inc()
                 continue
             except Exception as error:
-                taken = fenced(error, producer)
+                taken = fence_behind(error, producer) is not None
                 result = "fenced" if taken else "error"
                 self._metrics.kafka_producer_inits_total.labels(result=result).inc()
                 if taken:
@@ -186,7 +190,24 @@ class ProducerThread(threading.Thread):
             raise DiscardedError("snapshot", "a partition was lost meanwhile")
         if not stable(membership.group):
             raise DiscardedError("snapshot", "the group is rebalancing")
+        self._member_id = membership.group.member_id
         return membership.group
+
+    def _rejoined_since(self, fence: BaseException) -> bool:
+        """Whether the group knows this very process by another member id by now.
+
+        A static member that was expelled and joins again gets a new id; a snapshot with the old
+        one is then refused as if another process had the instance id. Where one really has, the
+        consumer thread hears of it and ends the worker.
+        """
+        if not isinstance(fence, kafka_errors.FencedInstanceIdError):
+            return False
+        end = monotonic_seconds() + OWN_REJOIN_SECONDS
+        while self._bridge.membership.group.member_id == self._member_id:
+            self._heartbeats.beat("producer")
+            if monotonic_seconds() >= end or self._stopping.wait(IDLE_SECONDS):
+                return False
+        return True
 
     def _start_over(self, held: Sequence[Completion], error: DiscardedError) -> None:
         """Nothing is proven: a new producer, and everything again from what is committed."""
@@ -196,7 +217,8 @@ class ProducerThread(threading.Thread):
         # of this batch would be skipped by the offsets of later ones.
         self._bridge.end_all_tenures()
         self._bridge.settle(held, committed=False)
-        if fenced(error, self._producer):
+        fence = fence_behind(error, self._producer)
+        if fence is not None and not self._rejoined_since(fence):
             raise FencedError from error
         discard(self._producer)
         self._initialise()

@@ -13,7 +13,7 @@ from worker.adapters.kafka.hardened import (
     DiscardedError,
     Stage,
     discard,
-    fenced,
+    fence_behind,
     harden,
     harden_consumer,
     instance_id_taken,
@@ -151,21 +151,21 @@ FENCE = kafka_errors.ProducerFencedError()
 )
 def test_a_fence_is_found_wherever_it_hides(error: Exception) -> None:
     """T9: it is often not the exception's own type."""
-    assert fenced(error, Log().make_producer())
+    assert fence_behind(error, Log().make_producer())
 
 
 def test_a_fence_that_only_the_producer_remembers_is_found() -> None:
     """T9: what the caller sees may be a complaint about the producer's state."""
     producer = Log().make_producer()
     producer._transaction_manager.last_error = FENCE
-    assert fenced(kafka_errors.IllegalStateError("BUMPING_PRODUCER_EPOCH"), producer)
+    assert fence_behind(kafka_errors.IllegalStateError("BUMPING_PRODUCER_EPOCH"), producer)
 
 
 def test_an_error_without_a_fence_is_none() -> None:
     """A circle of causes ends too; the worker goes on with a new producer."""
     one, other = caused(kafka_errors.KafkaTimeoutError()), DiscardedError("send", "x")
     other.__context__, one.__context__ = one, other
-    assert not fenced(one, Log().make_producer())
+    assert not fence_behind(one, Log().make_producer())
 
 
 # Parts ──────────────────────────────────────────────────────────────────────────────────────

@@ -314,7 +314,6 @@ async def test_a_worker_that_its_own_rejoin_has_fenced_goes_on() -> None:
     worker = Publishing()
 
     def rejoin_and_refuse() -> None:
-        del worker.log.on["offsets"]
         worker.bridge.see_group(STABLE._replace(member_id="the next one"))
         raise kafka_errors.KafkaError("...", kafka_errors.FencedInstanceIdError())
 

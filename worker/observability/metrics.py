@@ -197,7 +197,7 @@ class Metrics(Instruments):
         )
         self.ledger_contradictions_total = self._counter(
             "ledger_contradictions_total",
-            "Replies that contradict how an order ended; each is kept as evidence.",
+            "Words of PayWizard that contradict how an order ended, or what it is called there; each is kept as evidence.",
             operation=OPERATIONS,
         )
 

@@ -207,7 +207,22 @@ async def test_a_group_without_notes_may_be_adopted(open_ledger: OpenLedger) -> 
         await ledger.bind(TO, [None])
     await ledger.adopt(TO, [None], SINCE)
     bound = await ledger.bind(TO, [None])
-    assert bound == replace(identity, adopted_since=SINCE)
+    assert bound == replace(identity, adopted_since=SINCE, awaits_name=True)
+
+
+async def test_an_adopted_ledger_waits_to_be_named_through_any_number_of_starts(
+    open_ledger: OpenLedger,
+) -> None:
+    """Each worker may end before its first commit; once a note has named it, one must."""
+    ledger = await open_ledger("owner-1")
+    await ledger.bind(TO, [])
+    await ledger.adopt(TO, [None], SINCE)
+    await ledger.bind(TO, [None])
+    bound = await ledger.bind(TO, [None])
+    named = CommitNote(bound.ledger_id, "owner-1", ledger.counter, "topic-id")
+    assert not (await ledger.bind(TO, [named])).awaits_name
+    with pytest.raises(LedgerForeignError):
+        await ledger.bind(TO, [None])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Final
 from typing_extensions import override
 
 from tests.instruments import CLIENTS, unwatched_metrics
-from tests.simulation.gateway import CONCURRENCY_MAX, GatewayOverNetwork
+from tests.simulation.gateway import GatewayOverNetwork
 from tests.simulation.kafka import INTERNAL_PARTITIONS, PREFIX
 from tests.simulation.ledger import LedgerOverNetwork
 from tests.simulation.loop import ProcessLoop
@@ -76,6 +76,8 @@ class Limits:
     grace_seconds: float = 2.0
     budget_seconds: float = 60.0
     replay_duplicates: bool = False
+    concurrency_max: int = 3
+    """How many calls a process makes at once: what waits for a slot is CLAIMED meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ def _gateway(around: Surroundings) -> GatewayOverNetwork:
         paywizard=around.paywizard,
         clock=around.clock,
         state_of=around.state_of,
-        slots=asyncio.Semaphore(CONCURRENCY_MAX),
+        slots=asyncio.Semaphore(around.limits.concurrency_max),
         send_deadline_seconds=around.limits.send_deadline_seconds,
         call_deadline_seconds=around.limits.call_deadline_seconds,
     )

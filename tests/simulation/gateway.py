@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from tests.simulation.loop import ProcessLoop
 from tests.simulation.network import LostError, Network, RefusedError
@@ -20,8 +19,6 @@ from worker.domain.replies import (
     Reply,
 )
 from worker.domain.states import State
-
-CONCURRENCY_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)

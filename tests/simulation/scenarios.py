@@ -288,11 +288,12 @@ FIXED: Final[Sequence[Scenario]] = (
         name="what an operator may do",
         sendings=[
             Sending(payment("P1")),
-            Sending(payment("P2", 1)),
+            # It waits for the slot, CLAIMED, when the copy of the ledger is taken.
+            Sending(payment("P2", 1), 0.3),
             Sending(reload("R1")),
             Sending(reload("R2"), 20.0),
         ],
-        limits=Limits(orphan_after_seconds=15.0),
+        limits=Limits(orphan_after_seconds=15.0, concurrency_max=1),
     ),
     Scenario(
         name="work that follows what an operator skipped",

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ops.proof.certificate import certify, write
+from ops.proof.certificate import MUTANTS_NAME, certify, write
 from ops.proof.proving import prove
 from ops.proof.stage import Ledger, Plan
 from ops.proof.workers import Program
@@ -44,13 +44,22 @@ def main(  # noqa: PLR0913 each is an option
         seed=seed,
         minutes=minutes,
     )
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir()
+    _empty(FOLDER)
     outcome = prove(plan, FOLDER.absolute())
     write(certify(outcome.setup, outcome.timeline, outcome.history, outcome.verdict), FOLDER)
     for line in outcome.lines():
         print(line)
     raise typer.Exit(0 if outcome.verdict.holds else 1)
+
+
+def _empty(folder: Path) -> None:
+    """Remove what the run before left; the certificate also tells what `make mutants` found."""
+    folder.mkdir(exist_ok=True)
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != MUTANTS_NAME:
+            path.unlink()
 
 
 if __name__ == "__main__":

@@ -96,6 +96,19 @@ async def test_what_another_holds_stays_with_it(ledger: Ledger, name: str) -> No
     assert (await ledger.hold(second, "checkout-1")).takes == "checkout-1"
 
 
+async def test_two_in_doubt_can_hold_one_original_by_its_two_names(ledger: Ledger) -> None:
+    """Either may have happened: a third is refused until both have given it back."""
+    await entry_in(ledger, State.SUCCEEDED, an_entry("paid"), "checkout-1")
+    first = await ledger.hold(await adopted(ledger, "first"), "checkout-1")
+    second = await ledger.hold(await adopted(ledger, "second"), numbered("paid"))
+    third = await entry_in(ledger, State.CLAIMED, an_entry("third", Operation.VOID))
+    for held in (first, second):
+        with pytest.raises(OriginalRefusedError, match="ORIGINAL_TAKEN"):
+            await ledger.submit(third, "checkout-1")
+        await ledger.move(held, Event.RESOLVED_DECLINED, an_outcome(None))
+    assert (await ledger.submit(third, "checkout-1")).takes == "checkout-1"
+
+
 async def test_what_is_held_by_number_can_be_held_by_its_id(ledger: Ledger) -> None:
     """Once it is known; an order is no rival of its own."""
     held = await ledger.hold(await adopted(ledger), numbered("paid"))

@@ -12,6 +12,7 @@ from worker.application.originals import Originals
 from worker.application.ports import Ledger, LostRaceError, Mark, SourceRecord
 from worker.application.publishing import Publishing
 from worker.application.status_queries import StatusQueries
+from worker.domain.adoption import may_know_more
 from worker.domain.entry import Entry, Published, StoredOutcome
 from worker.domain.evidence import Query
 from worker.domain.operations import Operation
@@ -137,9 +138,8 @@ class CheckStatus:
 
     def _may_be_executed(self, entry: Entry) -> bool:
         """Whether a ledger that was lost may have executed what the present one has not."""
-        since = self.adopted_since
         moves = entry.operation is not Operation.INQUIRY
-        return since is not None and entry.request.received_at < since and moves
+        return moves and may_know_more(self.adopted_since, entry.request.received_at)
 
     async def _in_its_place(
         self, record: SourceRecord, check: StatusCheck, entry: Entry

@@ -222,6 +222,7 @@ def _queries(world: World, policy: Policy) -> StatusQueries:
     return StatusQueries(
         by_order_number=policy.query_by_order_number,
         grace_seconds=policy.grace_seconds,
+        adopted_since=policy.rules.adopted_since,
         ledger=world.ledger,
         gateway=world.gateway,
         clients=world.clients,

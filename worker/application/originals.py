@@ -1,6 +1,6 @@
 """Finding the original that a void or tip names, and waiting for one that is still on its way."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -81,26 +81,32 @@ class Originals:
         """Let a void or tip that a lost ledger may have executed hold its original.
 
         It was not submitted here, so it took none; a second one of that original would be sent.
-        Where another order holds it already, that one keeps it. LostRaceError.
+        Where another order holds it by one of its names, it is held by the other: either may have
+        happened, so neither may free it for a third. LostRaceError.
         """
-        name = await self._name_of_original(entry)
-        if name is None or name == entry.takes:
-            return entry
-        try:
-            return await self.ledger.hold(entry, name)
-        except OriginalRefusedError:
-            return entry
+        for name in await self._names_of_original(entry):
+            if name == entry.takes:
+                break
+            try:
+                return await self.ledger.hold(entry, name)
+            except OriginalRefusedError:
+                continue
+        return entry
 
-    async def _name_of_original(self, entry: Entry) -> str | None:
-        """Name what an order should hold, the better the more is known; None: nothing, or it does."""
+    async def _names_of_original(self, entry: Entry) -> Sequence[str]:
+        """Name what an order should hold, best first: by checkoutId, by number; none if it does."""
         if entry.held_checkout_id is not None or entry.state in GIVES_BACK_ORIGINAL:
-            return None
+            return ()
         number = entry.request.original_tran_order_no
-        if number is None:
-            return entry.request.original_checkout_id
-        original = await self.ledger.find(entry.client_id, number)
-        known = None if original is None else original.proven_checkout_id
-        return numbered(number) if known is None else known
+        checkout_id = entry.request.original_checkout_id
+        if number is not None:
+            original = await self.ledger.find(entry.client_id, number)
+            checkout_id = None if original is None else original.proven_checkout_id
+        elif checkout_id is not None:
+            original = await self.ledger.find_by_checkout_id(entry.client_id, checkout_id)
+            number = None if original is None else original.tran_order_no
+        by_number = None if number is None else numbered(number)
+        return [name for name in (checkout_id, by_number) if name is not None]
 
     async def wait_for(
         self, command: OnOriginal, first: Original, wait_seconds: float, halt: Halt

@@ -16,6 +16,7 @@ from worker.application.originals import Originals
 from worker.application.ports import Clock, Ledger, LostRaceError
 from worker.application.publishing import Publishing
 from worker.application.work import Work
+from worker.domain.adoption import may_know_more
 from worker.domain.claims import Claim, Own, judge_existing
 from worker.domain.commands import Inquiry, OnOriginal, Reload, content_fault
 from worker.domain.entry import Entry, StoredOutcome
@@ -178,9 +179,8 @@ class ProcessCommand:
 
     def _may_be_executed(self, work: Work) -> bool:
         """Whether a ledger that was lost may have executed what the present one has not."""
-        since = self.rules.adopted_since
         moves = work.command.operation is not Operation.INQUIRY
-        return since is not None and work.record.timestamp < since and moves
+        return moves and may_know_more(self.rules.adopted_since, work.record.timestamp)
 
     def _own(self, entry: Entry) -> Own:
         """Say what this process knows of the entry's submission."""

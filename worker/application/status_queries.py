@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -15,6 +16,7 @@ from worker.application.ports import (
     Ledger,
     LedgerUnavailableError,
 )
+from worker.domain.adoption import may_know_more
 from worker.domain.entry import Entry
 from worker.domain.evidence import Query
 from worker.domain.replies import QueryAnswer, Reply
@@ -52,6 +54,7 @@ class StatusQueries:
 
     by_order_number: bool
     grace_seconds: float
+    adopted_since: datetime | None
     ledger: Ledger
     gateway: Gateway
     clients: Clients
@@ -71,9 +74,8 @@ class StatusQueries:
         except WaitedTooLongError:
             return None
         finding = finding_of(entry, question, answer, self.clients.merchant_of(entry.client_id))
-        if finding.event is not None and await self._is_another(entry, question, finding):
-            said = f"{finding.said}, but the ledger knows that order by another number"
-            finding = Finding(Kind.EVIDENCE_ONLY, said)
+        if finding.event is not None and (why := await self._rival(entry, question, finding)):
+            finding = Finding(Kind.EVIDENCE_ONLY, f"{finding.said}, but {why}")
         if finding.event is None:
             log.info(
                 "order.queried",
@@ -123,12 +125,15 @@ class StatusQueries:
                     entry.client_id, checkout_id=question.value
                 )
 
-    async def _is_another(self, entry: Entry, question: Question, finding: Finding) -> bool:
-        """Whether what was found is, by its checkoutId, another order of ours."""
-        if question.by is Identifier.ORIGINAL or finding.outcome is None:
-            return False
-        checkout_id = finding.outcome.answer.checkout_id
+    async def _rival(self, entry: Entry, question: Question, finding: Finding) -> str | None:
+        """Say which other order may stand behind what was found."""
+        if question.by is Identifier.ORIGINAL:
+            lost = may_know_more(self.adopted_since, entry.request.received_at)
+            return "a void that the lost ledger knew may have revoked it" if lost else None
+        checkout_id = None if finding.outcome is None else finding.outcome.answer.checkout_id
         if checkout_id is None:
-            return False
+            return None
         known = await self.ledger.find_by_checkout_id(entry.client_id, checkout_id)
-        return known is not None and known.key != entry.key
+        if known is None or known.key == entry.key:
+            return None
+        return "the ledger knows that order by another number"

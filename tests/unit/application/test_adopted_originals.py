@@ -1,5 +1,6 @@
 """Voids and tips that a lost ledger may have executed hold their originals: nobody sends another."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -170,14 +171,53 @@ async def test_a_revoked_original_does_not_decide_a_void_that_a_lost_ledger_sent
     await paid.stop()
 
 
-async def test_of_two_in_doubt_one_holds_and_the_other_follows(paid: WorkerOverFakes) -> None:
-    """When the first did not happen, the second still may have."""
+async def test_of_two_in_doubt_each_holds_and_neither_frees_it_for_a_third(
+    paid: WorkerOverFakes,
+) -> None:
+    """By both names of the original: when the first did not happen, the second still may have."""
     await paid.run(of_payment("VoidCommand", "X-1"))
     await paid.run(of_payment("VoidCommand", "X-3"))
-    assert entry_of(paid, "X-3").takes is None
+    assert entry_of(paid, "X-3").takes == numbered("T-0")
     for check in checks(paid):
         await run(paid, check)
     await resolve(paid, "DECLINED", tranOrderNo="X-1")
+    assert await outcome_of_a_new(paid, "VoidCommand") == TAKEN
+    await paid.stop()
+
+
+async def test_the_second_of_two_in_doubt_holds_when_it_turns_out_well(
+    paid: WorkerOverFakes,
+) -> None:
+    """For good: the ledger says that it voided the payment."""
+    await paid.run(of_payment("VoidCommand", "X-1"))
+    await paid.run(of_payment("VoidCommand", "X-3"))
+    for check in checks(paid):
+        await run(paid, check)
+    await resolve(paid, "SUCCEEDED", tranOrderNo="X-3")
+    await look(paid)
+    await resolve(paid, "NOT_EXECUTED", tranOrderNo="X-1")
     await look(paid)
     assert await outcome_of_a_new(paid, "VoidCommand") == TAKEN
     await paid.stop()
+
+
+async def test_a_revoked_original_decides_no_void_of_an_older_copy() -> None:
+    """P4: it was sent before the copy was taken; what the lost ledger sent after it nobody knows."""
+    before = a_worker()
+    await before.run(payment("T-0"))
+    checkout_id = entry_of(before, "T-0").checkout_id
+    before.paywizard.answering.clear()
+    record = before.send(of_payment("VoidCommand", "X-1"))
+    await before.paywizard.wait_for_requests(2)
+    worker = adopting(before)
+    worker.paywizard.answering = asyncio.Event()
+    worker.paywizard.answering.set()
+    worker.store.advance(200)
+    checked = len(checks(worker))
+    worker.dispatcher.receive([replace(record, tenure=5)])
+    await worker.until(lambda: len(checks(worker)) > checked)
+    await run(worker, checks(worker)[-1])
+    assert entry_of(worker, "X-1").takes == checkout_id
+    worker.paywizard.will_find(found(3, checkout_id=checkout_id))
+    await look(worker)
+    assert worker.state_of("X-1") is State.IN_DOUBT

@@ -1,5 +1,6 @@
 """Claim and submission in one move, where nothing stands between them."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -58,6 +59,25 @@ async def test_a_command_that_waits_for_a_slot_has_its_number_meanwhile() -> Non
     assert worker.state_of("T-2") is State.CLAIMED
     worker.paywizard.answering.set()
     await worker.until(lambda: len(worker.paywizard.effects) == 2)
+
+
+async def test_what_comes_in_a_burst_has_its_numbers_while_it_waits_for_the_slot() -> None:
+    """The slot looked free to all of them: a void of one that waits finds it undecided, not unknown."""
+    worker = a_worker(concurrency_max=1)
+    cards = [replace(CARD, account_id=f"6000000000{number:05d}") for number in range(20)]
+    for card in cards:
+        worker.paywizard.issue(card, {"USD": 100})
+    worker.paywizard.answering.clear()
+    worker.dispatcher.receive(
+        [
+            worker.record(payment(f"T-{number}", accountId=card.account_id))
+            for number, card in enumerate(cards)
+        ]
+    )
+    await worker.until(lambda: len(worker.store.entries) == len(cards))
+    assert len(worker.paywizard.requests) == 1
+    worker.paywizard.answering.set()
+    await worker.until(lambda: len(worker.paywizard.effects) == len(cards))
 
 
 async def test_a_move_whose_answer_was_lost_is_known_as_our_own_and_sent_once(

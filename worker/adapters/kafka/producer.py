@@ -203,11 +203,14 @@ class ProducerThread(threading.Thread):
         if not isinstance(fence, kafka_errors.FencedInstanceIdError):
             return False
         end = monotonic_seconds() + OWN_REJOIN_SECONDS
-        while self._bridge.membership.group.member_id == self._member_id:
+        while not self._has_another_member_id(self._bridge.membership.group):
             self._heartbeats.beat("producer")
             if monotonic_seconds() >= end or self._stopping.wait(IDLE_SECONDS):
                 return False
         return True
+
+    def _has_another_member_id(self, group: ConsumerGroupMetadata) -> bool:
+        return stable(group) and bool(group.member_id != self._member_id)
 
     def _start_over(self, held: Sequence[Completion], error: DiscardedError) -> None:
         """Nothing is proven: a new producer, and everything again from what is committed."""

@@ -1,6 +1,7 @@
 """The producer thread and fences: another process has its id, or its own rejoin made the old one stale."""
 
 import pytest
+from kafka import ConsumerGroupMetadata
 from kafka import errors as kafka_errors
 
 from tests.unit.adapters.kafka.publishing import Publishing
@@ -49,13 +50,19 @@ async def test_a_worker_that_its_own_rejoin_has_fenced_goes_on() -> None:
     assert len(worker.values()) == 1
 
 
+@pytest.mark.parametrize("now", [STABLE, STABLE._replace(member_id="", generation_id=-1)])
 async def test_a_worker_whose_instance_id_another_process_has_is_fenced(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, now: ConsumerGroupMetadata
 ) -> None:
-    """Its own member id stays what it was; and the transactional id is not taken back."""
+    """It has no other member id, or none at all; and the transactional id is not taken back."""
     monkeypatch.setattr(producer_module, "OWN_REJOIN_SECONDS", 0.3)
     worker = Publishing()
-    worker.log.on["offsets"] = raising(kafka_errors.FencedInstanceIdError())
+
+    def lose_and_refuse() -> None:
+        worker.bridge.see_group(now)
+        raise kafka_errors.FencedInstanceIdError
+
+    worker.log.on["offsets"] = lose_and_refuse
     answer = worker.complete(0)
     with worker.running():
         assert not await answer

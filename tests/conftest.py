@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from typing_extensions import override
 
 if TYPE_CHECKING:
     from ops.sandbox.kafka import SandboxKafka
     from ops.sandbox.postgresql import SandboxPostgres
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -168,7 +168,7 @@ ONE_OUTCOME: Final[Sequence[Mutant]] = (
         file="worker/domain/status_checks.py",
         old="        and entry.final_source is None\n        and entry.published is Published.FIRST\n",
         new="        and entry.final_source is None\n",
-        suite=Suite.SEEDS,
+        suite=Suite.DOMAIN,
     ),
     Mutant(
         name="any record publishes the final result",

@@ -10,7 +10,7 @@ from typing import Any
 import avro.schema
 import fastavro
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.proof.book import book_of
@@ -195,7 +195,6 @@ def test_a_record_that_cannot_be_claimed_says_why(value: bytes | None, flaw: str
     assert read.flaw == flaw
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(st.binary(max_size=200))
 def test_no_bytes_stop_the_checker(body: bytes) -> None:
     """Whatever somebody put on a topic is a command or has a flaw."""

@@ -20,7 +20,7 @@ REASONS = set(DeadLetterReason) - {
     DeadLetterReason.CONFLICT,
 }
 
-patiently = settings(deadline=None, max_examples=300)
+patiently = settings(max_examples=300)
 
 
 def decoded_or_reason(value: bytes) -> DecodedRecord | DeadLetterReason:

@@ -58,7 +58,7 @@ def test_customer_data_left_out_are_empty() -> None:
     assert set(customer.values()) == {"", "a@b.test"}
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(any_record())
 def test_every_record_comes_back_from_its_json(record: DecodedRecord) -> None:
     """What is printed can be sent."""

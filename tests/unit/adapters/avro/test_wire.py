@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import Any
 
 import fastavro
-from hypothesis import example, given, settings
+from hypothesis import example, given
 
 from tests.unit.adapters.avro.strategies import MONEY, TIMES
 from worker.adapters.avro.shapes import record_of
@@ -46,7 +46,6 @@ def shortest(number: int) -> bytes:
     raise AssertionError(number)
 
 
-@settings(deadline=None)
 @given(MONEY, TIMES)
 @example(Decimal("-0.0128"), datetime.fromisoformat("1969-12-31T23:59:59.999Z"))
 def test_fastavro_and_we_read_each_other(amount: Decimal, at: datetime) -> None:
@@ -58,7 +57,6 @@ def test_fastavro_and_we_read_each_other(amount: Decimal, at: datetime) -> None:
     assert from_wire(SHAPE, theirs) == fields
 
 
-@settings(deadline=None)
 @given(MONEY, TIMES)
 @example(Decimal(0), datetime.fromisoformat("1970-01-01T00:00:00Z"))
 @example(Decimal("0.0128"), datetime.fromisoformat("1970-01-01T00:00:00Z"))

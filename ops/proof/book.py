@@ -1,4 +1,4 @@
-"""Reads PayWizard's book as the simulator's `GET /book?form=lines` tells it: one order or card a line, money as text."""
+"""Reads PayWizard's book as the simulator's `GET /book?form=lines` tells it: one thing a line, money as text."""
 
 import json
 import sys
@@ -18,6 +18,7 @@ Fields = dict[str, Any]
 def book_of(lines: Iterable[str | bytes]) -> Book:
     """Return the book that `lines` hold."""
     book = Book()
+    met: set[tuple[str, str]] = set()
     for line in lines:
         told = json.loads(line)
         if (order := told.get("order")) is not None:
@@ -28,6 +29,9 @@ def book_of(lines: Iterable[str | bytes]) -> Book:
             book.cards[key_of_card] = {
                 held["valueCode"]: _money(held["amount"]) for held in card["balances"]
             }
+        elif (fault := told.get("met")) is not None:
+            met.add((sys.intern(fault["rule"]), fault["tranOrderNo"]))
+    book.met.update(rule for rule, _ in met)
     return book
 
 

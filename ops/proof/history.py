@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -181,6 +182,8 @@ class Book:
 
     orders: dict[Order, BookOrder] = field(default_factory=dict)
     cards: dict[Card, dict[str, Decimal]] = field(default_factory=dict)
+    met: Counter[str] = field(default_factory=Counter)
+    """How many orders met each rule of the fault plan, by the rule's name."""
 
 
 class Records(Protocol[T]):

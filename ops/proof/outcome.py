@@ -33,8 +33,7 @@ class Outcome:
     """All there is to say of a run.
 
     `sent`, `copies` and `reuses` are upstream's own count. `said` is what the workers logged how
-    often, by event and cause; `met` how many orders met which of PayWizard's faults. The verdict's
-    findings about `THE_RUN` are what the checker cannot see.
+    often, by event and cause. The verdict's findings about `THE_RUN` are what the checker cannot see.
     """
 
     setup: Setup
@@ -47,7 +46,6 @@ class Outcome:
     exit_codes: Counter[int]
     unexpected: tuple[str, ...]
     said: Counter[tuple[str, str]]
-    met: Counter[str]
     once_open: int
     settled_by: Counter[str]
     resolved: int
@@ -59,7 +57,7 @@ class Outcome:
         seconds = (self.timeline.ended_at - self.timeline.began_at).total_seconds()
         yield f"{self.sent} orders, {self.copies} copies, {self.reuses} reused numbers in {seconds:.0f} s"
         yield f"{len(troubles)} troubles: {_counted(Counter(each.kind for each in troubles))}"
-        yield f"PayWizard's faults, by orders that met them: {_counted(self.met)}"
+        yield f"PayWizard's faults, by orders that met them: {_counted(self.history.book.met)}"
         yield f"{self.once_open} orders were once open, {self.resolved} of them an operator's; settled by {_counted(self.settled_by)}"
         yield f"counts: {_counted(self.verdict.counts)}"
         yield f"exit codes: {_counted(self.exit_codes)}"

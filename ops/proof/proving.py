@@ -3,7 +3,6 @@
 import platform
 import random
 import time
-from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,7 +15,7 @@ from ops.proof.load import Load
 from ops.proof.outcome import Outcome, Recovery, shortcomings_of, with_shortcomings
 from ops.proof.reading import Schemas, fetch_book, read_history
 from ops.proof.schedule import schedule
-from ops.proof.settling import PATIENCE_SECONDS, Operator, read_book, settle
+from ops.proof.settling import PATIENCE_SECONDS, Operator, settle
 from ops.proof.stage import KAFKA, PAYWIZARD, Ledger, Plan, set_up
 from ops.proof.timeline import Setup, Timeline
 from ops.proof.troubles.kinds import kinds_for
@@ -155,10 +154,6 @@ class _Run:
 
     def _judged(self, timeline: Timeline) -> Outcome:
         scene, upstream = self._scene, self._upstream
-        book = read_book(scene.stage)
-        met = Counter(
-            rule for rule, _ in {(each["rule"], each["tranOrderNo"]) for each in book["met"]}
-        )
         stage, crew = scene.stage, scene.crew
         history: History = read_history(
             stage.kafka.bootstrap_servers,
@@ -183,7 +178,6 @@ class _Run:
             exit_codes=crew.exit_codes,
             unexpected=tuple(crew.unexpected),
             said=crew.said,
-            met=met,
             once_open=scene.watcher.once_open,
             settled_by=scene.watcher.settled_by,
             resolved=len(self._operator.resolved),

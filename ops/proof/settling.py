@@ -16,7 +16,7 @@ FORGOTTEN_AFTER_SECONDS: Final = 150.0
 """When an open order is an operator's though no worker said so: it was killed before it could."""
 PATIENCE_SECONDS: Final = 180.0
 """Longest time without anything new: longer than that, and a worker on a busy machine takes its time."""
-_BOOK_SECONDS_MAX: Final = 120.0
+_LOOK_SECONDS_MAX: Final = 120.0
 _LOOKS_SECONDS_MIN: Final = 15.0
 _LOOKS_SHARE: Final = 20
 """A look holds PayWizard up for a moment: the pause before the next is so many times as long."""
@@ -37,7 +37,7 @@ class Operator:
         now = time.monotonic()
         if now < self._next_at or not (overdue := self._overdue(now)):
             return
-        booked = {each["tranOrderNo"]: each for each in read_book(self._stage)["orders"]}
+        booked = self._look_up(overdue)
         client_id = self._stage.client_id
         records = [
             resolution(client_id, order, truth_of(booked.get(order))) for order in overdue
@@ -48,6 +48,16 @@ class Operator:
         self.resolved.update(overdue)
         took = time.monotonic() - now
         self._next_at = now + max(_LOOKS_SECONDS_MIN, _LOOKS_SHARE * took)
+
+    def _look_up(self, orders: list[str]) -> dict[str, Any]:
+        """Return what PayWizard's book has of these, by their numbers."""
+        answer = httpx.post(
+            f"{self._stage.simulator.book_url}/orders",
+            json={"clientId": self._stage.client_id, "tranOrderNos": orders},
+            trust_env=False,
+            timeout=_LOOK_SECONDS_MAX,
+        )
+        return {each["tranOrderNo"]: each for each in answer.raise_for_status().json()}
 
     def look_at_once(self) -> None:
         """Look however short ago the last look was: PayWizard is busy with nothing else."""
@@ -91,10 +101,3 @@ def settle(
             f"{len(watcher.open_since)} orders stayed open: {sorted(watcher.open_since)[:10]}"
         )
     return "" if waits(watcher.is_complete) else "some records were never completed"
-
-
-def read_book(stage: Stage) -> dict[str, Any]:
-    """Return PayWizard's book as it answers with it."""
-    answer = httpx.get(stage.simulator.book_url, trust_env=False, timeout=_BOOK_SECONDS_MAX)
-    book: dict[str, Any] = answer.raise_for_status().json()
-    return book

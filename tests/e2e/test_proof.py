@@ -85,4 +85,6 @@ def assert_each_trouble_struck(outcome: Outcome, plan: Plan) -> None:
 
 def met(outcome: Outcome, prefix: str) -> int:
     """Count the orders whose requests met a fault whose name begins so."""
-    return sum(count for name, count in outcome.met.items() if name.startswith(prefix))
+    return sum(
+        count for name, count in outcome.history.book.met.items() if name.startswith(prefix)
+    )

@@ -157,14 +157,23 @@ class Book:
         }
 
     def as_lines(self, cards: Iterable[HeldCard]) -> Iterator[str]:
-        """The answer to `GET /book?form=lines`: each order and each card as JSON in a line of its own.
+        """The answer to `GET /book?form=lines`: orders, cards and met faults, each in a line of its own.
 
-        Orders that come while it is read are not in it.
+        What comes while it is read is not in it.
         """
-        for entry in tuple(self._orders.values()):
-            yield json.dumps({"order": entry.as_json()}, ensure_ascii=False) + "\n"
-        for card in tuple(cards):
-            yield json.dumps({"card": _card(card)}, ensure_ascii=False) + "\n"
+        told = {
+            "order": (entry.as_json() for entry in tuple(self._orders.values())),
+            "card": map(_card, tuple(cards)),
+            "met": (met.as_json() for met in tuple(self._met)),
+        }
+        for what, each in told.items():
+            for fields in each:
+                yield json.dumps({what: fields}, ensure_ascii=False) + "\n"
+
+    def orders_as_json(self, client_id: str, order_nos: Iterable[str]) -> Json:
+        """The answer to `POST /book/orders`: those that something came under."""
+        entries = (self._orders.get((client_id, order_no)) for order_no in order_nos)
+        return [entry.as_json() for entry in entries if entry is not None]
 
     def _order(self, client_id: str, order_no: str, operation: Operation) -> OrderEntry:
         # One entry even if the number comes again as another operation: that is the point.

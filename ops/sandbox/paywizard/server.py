@@ -9,7 +9,7 @@ from http import HTTPStatus
 from itertools import islice
 
 from aiohttp import web
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ops.sandbox.paywizard.attempts import Attempts
 from ops.sandbox.paywizard.bodies import ENDPOINTS, Body, read_body
@@ -49,6 +49,15 @@ class Behaviour:
     """HTTP status of a bad token or signature, which is undocumented; the body's code is 401."""
 
 
+class WantedOrders(BaseModel):
+    """The body of `POST /book/orders`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    client_id: str = Field(alias="clientId")
+    order_nos: tuple[str, ...] = Field(alias="tranOrderNos")
+
+
 class Simulator:
     """PayWizard as documented, for one world; everything is in memory."""
 
@@ -81,6 +90,7 @@ class Simulator:
         """The server, not yet listening."""
         app = web.Application(client_max_size=BODY_BYTES_MAX)
         app.router.add_get("/book", self._show_book)
+        app.router.add_post("/book/orders", self._show_orders)
         app.router.add_get("/plan", self._show_plan)
         app.router.add_put("/plan", self._take_plan)
         for path, kind in ENDPOINTS.items():
@@ -109,6 +119,16 @@ class Simulator:
             await response.write(some.encode())
         await response.write_eof()
         return response
+
+    async def _show_orders(self, request: web.Request) -> web.Response:
+        """Show some orders: the whole book takes seconds once it is large, and holds up everybody."""
+        try:
+            wanted = WantedOrders.model_validate_json(await request.content.read())
+        except ValidationError as error:
+            return web.Response(status=HTTPStatus.BAD_REQUEST, text=f"{error}\n")
+        self._processor.settle_due()
+        text = json_text(self._book.orders_as_json(wanted.client_id, wanted.order_nos))
+        return web.Response(text=text, content_type="application/json")
 
     async def _show_plan(self, _: web.Request) -> web.Response:
         text = self._faults.plan.to_json()

@@ -6,6 +6,7 @@ import random
 from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
+from http import HTTPStatus
 
 import pytest
 
@@ -224,9 +225,31 @@ async def test_the_book_in_lines_is_the_same_book(caller: Caller) -> None:
     """A book of a million orders is read line by line; nothing in it differs from the whole one."""
     await caller.done(PAY, pay_fields("N1"))
     await caller.done(ISSUE, points_fields("N2"))
+    await caller.follow(slow_plan(0, 0.001, 1))
+    await caller.done(PAY, pay_fields("N3"))
     whole = await caller.book()
     async with caller.session.get(caller.url + "/book", params={"form": "lines"}) as answer:
         lines = [json.loads(line) for line in (await answer.text()).splitlines()]
-    assert [line["order"] for line in lines if "order" in line] == whole["orders"]
-    assert [line["card"] for line in lines if "card" in line] == whole["cards"]
-    assert len(lines) == len(whole["orders"]) + len(whole["cards"])
+    told = {
+        what: [fields for line in lines for name, fields in line.items() if name == what]
+        for what in ("order", "card", "met")
+    }
+    assert told == {"order": whole["orders"], "card": whole["cards"], "met": whole["met"]}
+    assert len(told["met"]) == 1
+    assert len(lines) == sum(map(len, told.values()))
+
+
+async def test_some_orders_of_the_book_are_shown_as_they_stand_in_it(caller: Caller) -> None:
+    """Whoever asks for a few orders of many does not wait for all of them."""
+    for order in ("N1", "N2", "N3"):
+        await caller.done(PAY, pay_fields(order))
+    whole = {each["tranOrderNo"]: each for each in (await caller.book())["orders"]}
+    url, client_id = caller.url + "/book/orders", whole["N1"]["clientId"]
+    wanted = {"clientId": client_id, "tranOrderNos": ["N3", "N1", "unknown"]}
+    async with caller.session.post(url, json=wanted) as answer:
+        assert await answer.json() == [whole["N3"], whole["N1"]]
+    async with caller.session.post(url, json=wanted | {"clientId": "another"}) as answer:
+        assert await answer.json() == []
+    async with caller.session.post(url, json={"clientId": client_id}) as answer:
+        assert answer.status == HTTPStatus.BAD_REQUEST
+        assert "tranOrderNos" in await answer.text()

@@ -62,7 +62,6 @@ def outcome(verdict: Verdict) -> Outcome:
         exit_codes=Counter(),
         unexpected=(),
         said=Counter(),
-        met=Counter(),
         once_open=0,
         settled_by=Counter(),
         resolved=0,

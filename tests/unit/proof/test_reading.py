@@ -284,6 +284,15 @@ def test_the_book_is_read_exactly() -> None:
     told = (
         [{"order": each} for each in BOOK["orders"]],
         [{"card": each} for each in BOOK["cards"]],
+        [
+            {"met": {"rule": rule, "tranOrderNo": order}}
+            for rule, order in (
+                ("lost", "A-1"),
+                ("lost", "A-1"),
+                ("lost", "A-2"),
+                ("slow", "A-1"),
+            )
+        ],
     )
     book = book_of(json.dumps(line) for lines in told for line in lines)
     assert book.orders[Order(CLIENT, "A-1")] == BookOrder(
@@ -299,6 +308,7 @@ def test_the_book_is_read_exactly() -> None:
     assert book.cards == {
         Card(CLIENT, "FACTOR4", "600000000000000001"): {"USD": Decimal("89.50")}
     }
+    assert book.met == {"lost": 2, "slow": 1}, "an order counts once, however often it met it"
 
 
 def test_every_command_topic_under_the_prefix_is_read() -> None:

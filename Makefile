@@ -26,7 +26,7 @@ check: lint ## Format, lint, types, imports, unit and fake-backed tests: no serv
 	$(BIN)/pytest -m "not integration and not e2e" $(wildcard tests/unit tests/contract)
 
 simulate: $(READY) ## Crash the application at every step, in virtual time; SEEDS=10000 more runs are drawn
-	$(BIN)/python -m tests.simulation --sweeps --seeds $(or $(SEEDS),10000)
+	$(BIN)/python -m tests.simulation --sweeps --pairs --seeds $(or $(SEEDS),10000)
 
 mutants: $(READY) ## Break what guards each promise, and see that the checks notice; ONLY='NAME' for one break
 	$(BIN)/python -m tests.mutants $(if $(ONLY),--only '$(ONLY)',--json proof/mutants.json)

@@ -35,8 +35,7 @@ def _names(seeds: int, swept_max: int) -> Iterator[str]:
         yield from (scenario.name for scenario in FIXED)
         yield from (f"seed/{number}" for number in range(seeds))
     if swept_max:
-        # Pairs of hits are left out: to name them takes longer than to run what is drawn here.
-        names = [name for sweep in sweeps() if not sweep[2] for name in swept(sweep)]
+        names = [name for sweep in sweeps() for name in swept(sweep)]
         yield from Random(ORDER).sample(names, min(swept_max, len(names)))
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Final
 
 from tests.simulation.coverage import CELL, matrix, unreached
-from tests.simulation.parallel import begin, run_chunk, sweeps, swept
+from tests.simulation.parallel import PAIRS, begin, paired, run_chunk, sweeps, swept
 from tests.simulation.run import Report, run_named
 from tests.simulation.shrink import Shrunk, shrunk
 
@@ -34,6 +34,8 @@ def main() -> int:
         names: list[str] = []
         if arguments.sweeps:
             names += [name for each in pool.map(swept, sweeps()) for name in each]
+        if arguments.pairs:
+            names += [name for each in pool.map(paired, PAIRS) for name in each]
         names += [f"seed/{arguments.first + number}" for number in range(arguments.seeds)]
         chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
         for failed, counted in pool.map(run_chunk, chunks):
@@ -52,6 +54,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument(
         "--sweeps", action="store_true", help="hit every step of every fixed scenario"
+    )
+    parser.add_argument(
+        "--pairs", action="store_true", help="hit every two steps of the smallest scenario"
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--replay", metavar="NAME", help="repeat one run and trace its steps")

@@ -25,22 +25,24 @@ def begin() -> None:
     gc.freeze()  # what is there for good need not be looked through
 
 
-def sweeps() -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:
-    """Say which hits befall which scenarios: each alone everywhere, pairs in the smallest one."""
+def sweeps() -> Iterator[tuple[str, Sequence[str]]]:
+    """Say which hits befall which scenarios, each alone."""
     for scenario in FIXED:
-        yield scenario.name, SINGLE, ()
-    yield OPERATOR_SCENARIO, ["skip", "restore", "adopt"], ()
-    yield SKIPPED_SCENARIO, ["skip"], ()
-    for first, second in PAIRS:
-        yield PAIRED_SCENARIO, [first], [second]
+        yield scenario.name, SINGLE
+    yield OPERATOR_SCENARIO, ["skip", "restore", "adopt"]
+    yield SKIPPED_SCENARIO, ["skip"]
 
 
-def swept(sweep: tuple[str, Sequence[str], Sequence[str]]) -> list[str]:
-    scenario, kinds, further = sweep
-    names = list(sweep_names(scenario, kinds))
-    if not further:
-        return names
-    return [name for first in names for name in sweep_names(first, further)]
+def swept(sweep: tuple[str, Sequence[str]]) -> list[str]:
+    """Name the runs in which one of these hits befalls the scenario, at each step."""
+    return list(sweep_names(*sweep))
+
+
+def paired(pair: tuple[str, str]) -> list[str]:
+    """Name the runs in which two hits befall the smallest scenario, at each pair of steps."""
+    first, second = pair
+    hit_once = sweep_names(PAIRED_SCENARIO, [first])
+    return [name for once in hit_once for name in sweep_names(once, [second])]
 
 
 def run_chunk(names: Sequence[str]) -> tuple[list[Report], Counter[str]]:

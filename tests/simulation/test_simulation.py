@@ -14,7 +14,8 @@ import pytest
 import structlog
 
 from tests.simulation.application import Limits
-from tests.simulation.run import quiet, run_named
+from tests.simulation.parallel import PAIRS, paired
+from tests.simulation.run import quiet, run_all, run_named
 from tests.simulation.seed_plan import mix_of
 from tests.simulation.seed_scenario import drawn
 from tests.simulation.shrink import shrunk
@@ -23,6 +24,7 @@ from worker.domain.claims import Own
 
 ROOT = Path(__file__).parents[2]
 GIVEN_UP_EARLY = "was given up while its sender waited for the answer"
+PAIRED_RUNS = 100
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "10000"))
 
 
@@ -47,7 +49,7 @@ def _quiet() -> Iterator[None]:
 
 @pytest.mark.timeout(900)
 def test_every_promise_holds_wherever_a_fixed_scenario_is_hit() -> None:
-    """Crash, stall, drain, lost and late answers at every I/O step; pairs of them in the smallest."""
+    """Crash, stall, drain, lost and late answers at every I/O step."""
     outcome = simulate("--sweeps")
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     assert "arrows never taken: none" in outcome.stdout, outcome.stdout
@@ -59,6 +61,14 @@ def test_every_promise_holds_in_every_drawn_run() -> None:
     outcome = simulate("--seeds", str(SEEDS))
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     assert f"{SEEDS} runs" in outcome.stdout
+
+
+@pytest.mark.usefixtures("_quiet")
+@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
+def test_every_promise_holds_after_two_hits(pair: tuple[str, str]) -> None:
+    """Some of the runs that meet two troubles; `make simulate` makes all of them."""
+    names = Random(repr(pair)).sample(paired(pair), PAIRED_RUNS)
+    assert [report.faults for report in run_all(names)] == [[]] * PAIRED_RUNS
 
 
 def test_a_run_can_be_repeated_from_its_name() -> None:

@@ -73,6 +73,24 @@ TRANSACTIONS: Final[Sequence[Mutant]] = (
         new="",
         suite=Suite.KAFKA,
     ),
+    Mutant(
+        name="an expelled member claims what it has lost",
+        promise="P8",
+        why="Partitions stay nobody's in a stable group.",
+        file="worker/adapters/kafka/hardened.py",
+        old="            assignor.member_assignment = held\n",
+        new="            pass\n",
+        suite=Suite.KAFKA,
+    ),
+    Mutant(
+        name="a leader leaves partitions out for good",
+        promise="P8",
+        why="The same, in ways that nobody has thought of.",
+        file="worker/adapters/kafka/consumer.py",
+        old="if (partitions := left_out(consumer)) > 0:",
+        new="if (partitions := left_out(consumer)) < 0:",
+        suite=Suite.KAFKA,
+    ),
 )
 
 TENURES: Final[Sequence[Mutant]] = (

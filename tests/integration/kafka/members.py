@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
 from prometheus_client import CollectorRegistry
 from typing_extensions import override
 
@@ -31,6 +32,8 @@ CLOSE_SECONDS = 15.0
 MakeProducer = Callable[[KafkaConnection, str, str], KafkaProducer]
 Answer = Callable[[SourceRecord], Sequence[Output] | None]
 """What a record is completed with; None leaves it open."""
+Deprive = Callable[[int, int], bool]
+"""Whether a leader gives a partition to nobody; by the count of members, and the partition's number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +157,9 @@ class Member:
         story: list[Tenure] | None = None,
         answer: Answer | None = echo,
         make_producer: MakeProducer = make_producer,
+        deprive: Deprive | None = None,
     ) -> None:
-        self.place, self.name = place, name
+        self.place, self.name, self._deprive = place, name, deprive
         self._failure_known = False
         self.bridge = WatchedBridge(name, [] if story is None else story)
         self.application = self.bridge.dispatcher = Echo(self.bridge, answer)
@@ -197,9 +201,12 @@ class Member:
 
     def make_consumer(self) -> KafkaConsumer:
         """Make the consumer of this group and instance id."""
-        return make_consumer(
+        consumer = make_consumer(
             self.place.connection, self.place.group, self.name, SESSION_TIMEOUT_SECONDS
         )
+        if self._deprive is not None:
+            assign_less(consumer, self._deprive)
+        return consumer
 
     def start(self) -> "Member":
         """Start both threads, which connect by themselves."""
@@ -270,6 +277,31 @@ def interrupted(
         return producer
 
     return make
+
+
+def assign_less(consumer: KafkaConsumer, deprive: Deprive) -> None:
+    """Let a leader give some partitions to nobody, as one without metadata does.
+
+    In the client's own parts, below our hardening: what it does is what the broker is told.
+    """
+    (assignor,) = consumer._coordinator._assignors.values()
+    assign = assignor.assign
+
+    def less(cluster: Any, members: Sequence[Any]) -> Any:
+        given = assign(cluster, members)
+        return {
+            member: ConsumerProtocolAssignment(
+                assignor.version,
+                [
+                    (topic, [number for number in numbers if not deprive(len(members), number)])
+                    for topic, numbers in each.assigned_partitions
+                ],
+                b"",
+            )
+            for member, each in given.items()
+        }
+
+    assignor.assign = less
 
 
 async def until(condition: Callable[[], bool], seconds_max: float = 20.0) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka import errors as kafka_errors
+from kafka.admin import MemberToRemove
 from kafka.structs import OffsetAndMetadata
 
 from tests.integration.kafka.members import Place
@@ -119,6 +120,13 @@ class Operator:
             for partition, offset in offsets.items()
         }
         answer = self._admin.alter_group_offsets(place.group, wanted)
+        assert {error.__name__ for error in answer.values()} == {"NoError"}
+
+    def expel(self, place: Place, member: str) -> None:
+        """Remove a static member from the group, as the group does with one that is silent."""
+        answer = self._admin.remove_group_members(
+            place.group, [MemberToRemove(group_instance_id=member)]
+        )
         assert {error.__name__ for error in answer.values()} == {"NoError"}
 
     def delete_before(self, place: Place, partition: int, offset: int) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.kafka.members import MakeMember, Member, Place, Tenure, until
 from tests.integration.kafka.operator import Operator
+from worker.adapters.kafka import consumer as consumer_module
 
 pytestmark = pytest.mark.integration
 
@@ -125,3 +126,33 @@ async def test_partitions_whose_owner_ends_while_it_gives_them_up_find_a_new_own
     assert await ending.wait() == 0
     returned = member("a")
     await until(lambda: share(returned, second))
+
+
+async def test_what_an_expelled_member_has_lost_is_given_to_others(
+    operator: Operator, place: Place, member: MakeMember
+) -> None:
+    """P8: it returns with nothing, and must not claim what it had: that would be nobody's for good."""
+    expelled = member("a")
+    await until(lambda: share(expelled))
+    operator.expel(place, "a")
+    # The new leader has nothing yet, as one that joins before it knows the topics.
+    leader = member("b", deprive=lambda members, _: members == 1)
+    # Not only when the leader sees what it has left out.
+    await until(lambda: share(expelled, leader), consumer_module.LEFT_OUT_SECONDS_MAX - 3.0)
+
+
+async def test_what_a_leader_has_left_out_is_given_out_later(
+    place: Place, member: MakeMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P8: a stable group gives nobody's partitions to nobody, unless its leader joins again."""
+    monkeypatch.setattr(consumer_module, "LEFT_OUT_SECONDS_MAX", 1.0)
+    calls: list[int] = []
+
+    def deprive(_: int, number: int) -> bool:
+        calls.append(number)
+        # Of the first two assignments: a member joins twice when it starts.
+        return number == PARTITIONS - 1 and len(calls) <= 2 * PARTITIONS
+
+    leader = member("a", deprive=deprive)
+    await until(lambda: len(leader.held()) == PARTITIONS - 1)
+    await until(lambda: share(leader))

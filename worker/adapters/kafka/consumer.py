@@ -17,12 +17,14 @@ from worker.adapters.kafka.hardened import (
     heard_from_group,
     instance_id_taken,
     join,
+    left_out,
     stable,
     topic_id_of,
 )
 from worker.adapters.kafka.lag import Lag
 from worker.adapters.kafka.producer import FencedError
 from worker.adapters.kafka.timestamps import moment_of
+from worker.adapters.system_clock import monotonic_seconds
 from worker.application.ports import LedgerUnavailableError, RecordKind, SourceRecord
 from worker.domain.commit_note import CommitNote, read_note
 from worker.domain.entry import Source
@@ -36,6 +38,8 @@ POLL_MS: Final = 200
 COMMITTED_TIMEOUT_MS: Final = 3_000
 """How long one partition whose offset cannot be read yet may keep the others from a poll."""
 CLOSE_TIMEOUT_MS: Final = 5_000
+LEFT_OUT_SECONDS_MAX: Final = 15.0
+"""Longer than members take to give up partitions that others are to get."""
 AWAY_SECONDS: Final = 0.2
 AWAY: Final = (kafka_errors.KafkaConnectionError, kafka_errors.RequestTimedOutError)
 """What says only that no broker can be reached."""
@@ -114,6 +118,7 @@ class ConsumerThread(threading.Thread):
         self._generation = -1
         self._member_id = ""
         self._has_joined_again = False
+        self._generation_since = 0.0
         self.is_member = False
         """Whether the group was joined, and has answered lately."""
 
@@ -165,6 +170,7 @@ class ConsumerThread(threading.Thread):
         self._bridge.see_group(group)
         self._note_generation(group)
         self._join_again_once(consumer, group)
+        self._join_again_for_what_is_left_out(consumer)
         self._see_topics(consumer)
         self._deliver(consumer, polled)
         waiting = set(consumer.assignment()) - self._bridge.membership.tenures.keys()
@@ -191,12 +197,27 @@ class ConsumerThread(threading.Thread):
         self._metrics.kafka_last_poll_timestamp_seconds.set_to_current_time()
         if stable(group) and group.generation_id != self._generation:
             self._generation = group.generation_id
+            self._generation_since = monotonic_seconds()
             self._metrics.kafka_generation_changes_total.inc()
 
     def _join_again_once(self, consumer: KafkaConsumer, group: Any) -> None:
         """End what a rebalance may have left half done when this instance's last process ended."""
         if stable(group) and not self._has_joined_again:
             self._has_joined_again = True
+            ask_to_rejoin(consumer)
+
+    def _join_again_for_what_is_left_out(self, consumer: KafkaConsumer) -> None:
+        """Let the group be assigned anew if partitions stay nobody's: it is stable, and stays so.
+
+        How a member may come to leave some is not ours to foresee: each way that we know of is
+        closed in `hardened`, and was found the hard way.
+        """
+        now = monotonic_seconds()
+        if now - self._generation_since < LEFT_OUT_SECONDS_MAX:
+            return
+        self._generation_since = now
+        if (partitions := left_out(consumer)) > 0:
+            log.warning("kafka.partitions_left_out", partitions=partitions)
             ask_to_rejoin(consumer)
 
     def _see_topics(self, consumer: KafkaConsumer) -> None:

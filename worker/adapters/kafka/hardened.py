@@ -58,11 +58,13 @@ def harden(producer: KafkaProducer) -> KafkaProducer:
 def harden_consumer(consumer: KafkaConsumer) -> KafkaConsumer:
     """Make a new consumer safe.
 
-    Closes C9, frees what was fetched of a partition before it was paused, and lets a header have
-    any name.
+    Closes C9, frees what was fetched of a partition before it was paused, lets a header have any
+    name, and lets no partition become nobody's.
     """
     read_any_header_name()
     coordinator = consumer._coordinator
+    _claim_what_is_held(coordinator)
+    _note_what_is_assigned(coordinator)
     need_rejoin = coordinator.need_rejoin
     # C9: a rejoin whose result nobody read must be read by the next poll.
     coordinator.need_rejoin = lambda: need_rejoin() or coordinator.rejoining
@@ -79,6 +81,51 @@ def harden_consumer(consumer: KafkaConsumer) -> KafkaConsumer:
 
     fetcher.fetched_records = with_parked_records
     return consumer
+
+
+def _claim_what_is_held(coordinator: Any) -> None:
+    """Let each join claim the partitions that are held by then, not those that were given last.
+
+    A member that was expelled goes on to claim what it has lost. The leader then keeps that from
+    everybody else until the claimant gives it up, which it never does: it has nothing to give up.
+    """
+    group_protocols = coordinator.group_protocols
+
+    def with_what_is_held() -> Any:
+        held = sorted(coordinator._subscription.assigned_partitions())
+        for assignor in coordinator._assignors.values():
+            assignor.member_assignment = held
+        return group_protocols()
+
+    coordinator.group_protocols = with_what_is_held
+
+
+def _note_what_is_assigned(coordinator: Any) -> None:
+    """Keep what the leader has last given to anybody, for `left_out`."""
+    perform = coordinator._perform_assignment
+
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        given = perform(*args, **kwargs)
+        coordinator.given_out = {p for each in given.values() for p in each.partitions()}
+        return given
+
+    coordinator._perform_assignment, coordinator.given_out = noted, None
+
+
+def left_out(consumer: KafkaConsumer) -> int:
+    """Return how many partitions nobody has, as far as this member gave them out; 0 as a follower.
+
+    In the midst of a cooperative rebalance that is what one member gives up for another.
+    """
+    coordinator = consumer._coordinator
+    if not coordinator._is_leader or coordinator.given_out is None:
+        return 0
+    there = (
+        TopicPartition(topic, number)
+        for topic, numbers in coordinator._metadata_snapshot.items()
+        for number in numbers
+    )
+    return sum(partition not in coordinator.given_out for partition in there)
 
 
 def join(consumer: KafkaConsumer, timeout_ms: int) -> None:

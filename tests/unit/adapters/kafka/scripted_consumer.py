@@ -70,11 +70,20 @@ class ScriptedConsumer:
             rejoining=False,
             _heartbeat_enabled=True,
             request_rejoin=self._asked_to_rejoin,
+            _is_leader=False,
+            given_out=None,
+            _metadata_snapshot={},
             heartbeat=SimpleNamespace(session_timeout_expired=lambda: self.unheard),
         )
 
     def _asked_to_rejoin(self) -> None:
         self.rejoins_asked_for += 1
+
+    def leave_out(self, topic: str, partitions: int) -> None:
+        """Become a leader that has given so many of a topic's partitions to nobody."""
+        self._coordinator._is_leader = True
+        self._coordinator.given_out = set()
+        self._coordinator._metadata_snapshot = {topic: set(range(partitions))}
 
     def lose_instance_id(self) -> None:
         """Let another process join with the same instance id."""

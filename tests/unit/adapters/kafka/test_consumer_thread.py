@@ -19,6 +19,7 @@ from tests.unit.adapters.kafka.records import (
 from tests.unit.adapters.kafka.scripted_consumer import kafka_record
 from tests.unit.adapters.kafka.scripted_producer import raising
 from worker.adapters.kafka import bridge as bridge_module
+from worker.adapters.kafka import consumer as consumer_module
 from worker.adapters.kafka.producer import FencedError
 
 # Where a partition begins ───────────────────────────────────────────────────────────────────
@@ -159,6 +160,34 @@ async def test_a_member_joins_once_more_when_it_has_joined() -> None:
         polls = worker.consumer.polls
         await until(lambda: worker.consumer.polls > polls + 5)
     assert worker.consumer.rejoins_asked_for == 1
+
+
+async def test_a_leader_joins_again_while_partitions_stay_nobody_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """P8: a stable group would leave them so for good."""
+    monkeypatch.setattr(consumer_module, "LEFT_OUT_SECONDS_MAX", 0.02)
+    worker = Consuming()
+    worker.consumer.leave_out(TOPIC, 2)
+    worker.during_a_poll(P0)
+    with worker.running():
+        await until(lambda: worker.consumer.rejoins_asked_for >= 3)
+        worker.consumer.todo.put(lambda: worker.consumer.leave_out(TOPIC, 0))
+        await worker.some_polls()
+        asked = worker.consumer.rejoins_asked_for
+        await worker.some_polls(count=50)
+    assert worker.consumer.rejoins_asked_for == asked
+
+
+async def test_partitions_on_their_way_to_another_member_are_given_time() -> None:
+    """Each of them is nobody's for a moment of a cooperative rebalance."""
+    worker = Consuming()
+    worker.consumer.leave_out(TOPIC, 2)
+    worker.during_a_poll(P0)
+    with worker.running():
+        await until(lambda: len(worker.offsets()) == 3)
+        await worker.some_polls(count=50)
+    assert worker.consumer.rejoins_asked_for == 1, "once it does so anyway"
 
 
 async def test_a_partition_that_is_kept_goes_on_where_it_is() -> None:

@@ -4,8 +4,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from kafka import ConsumerGroupMetadata, OffsetAndMetadata
+from kafka import ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
 
 from tests.unit.adapters.kafka.records import P0, REBALANCING, STABLE, UNJOINED
 from tests.unit.adapters.kafka.scripted_producer import Log, raising
@@ -17,6 +19,7 @@ from worker.adapters.kafka.hardened import (
     harden,
     harden_consumer,
     instance_id_taken,
+    left_out,
     run_transaction,
     stable,
     topic_id_of,
@@ -208,13 +211,76 @@ def test_a_discarded_producer_sends_nothing_more() -> None:
     assert producer._closed
 
 
+def hardened_consumer(fetcher: Any = None) -> Any:
+    """Harden what has no more of a consumer than the hardening touches."""
+    assignor = CooperativeStickyAssignor()
+    coordinator = SimpleNamespace(
+        need_rejoin=lambda: False,
+        rejoining=False,
+        group_protocols=lambda: [(assignor.name, assignor.metadata({"t"}))],
+        _assignors={assignor.name: assignor},
+        _subscription=SimpleNamespace(assigned_partitions=set),
+        _perform_assignment=dict,
+        _metadata_snapshot={},
+        _is_leader=False,
+    )
+    fetcher = fetcher or SimpleNamespace(fetched_records=dict)
+    return harden_consumer(SimpleNamespace(_coordinator=coordinator, _fetcher=fetcher))
+
+
 @pytest.mark.parametrize("rejoining", [True, False])
 def test_an_unread_join_keeps_the_consumer_joining(rejoining: bool) -> None:
     """C9: else nobody would read the join's result any more."""
-    coordinator = SimpleNamespace(need_rejoin=lambda: False, rejoining=rejoining)
-    fetcher = SimpleNamespace(fetched_records=dict)
-    harden_consumer(SimpleNamespace(_coordinator=coordinator, _fetcher=fetcher))
+    coordinator = hardened_consumer()._coordinator
+    coordinator.rejoining = rejoining
     assert coordinator.need_rejoin() is rejoining
+
+
+@pytest.mark.parametrize("held", [set(), {P0}], ids=["lost", "kept"])
+def test_a_join_claims_what_is_held_and_not_what_was_given_last(
+    held: set[TopicPartition],
+) -> None:
+    """P8: what a member claims and does not have, the leader gives to nobody."""
+    coordinator = hardened_consumer()._coordinator
+    (assignor,) = coordinator._assignors.values()
+    given = ConsumerProtocolAssignment(1, [("t", [0, 1])], b"")
+    assignor.on_assignment(given, generation=7)
+    coordinator._subscription.assigned_partitions = lambda: held
+    ((_, metadata),) = coordinator.group_protocols()
+    claimed = {
+        TopicPartition(each.topic, number)
+        for each in metadata.owned_partitions
+        for number in each.partitions
+    }
+    assert claimed == held
+
+
+@pytest.mark.parametrize(
+    ("is_leader", "given", "nobody_has"),
+    [
+        (True, {"a": [0], "b": [2]}, 1),
+        (True, {"a": [0, 1], "b": [2]}, 0),
+        (False, {"a": [0], "b": [2]}, 0),
+    ],
+    ids=["one", "none", "not ours to say"],
+)
+def test_a_leader_knows_what_it_has_given_to_nobody(
+    is_leader: bool, given: dict[str, list[int]], nobody_has: int
+) -> None:
+    """P8: so it can have the group assigned anew."""
+    consumer = hardened_consumer()
+    coordinator = consumer._coordinator
+    coordinator._metadata_snapshot = {"t": {0, 1, 2}}
+    coordinator._is_leader = is_leader
+    assert left_out(consumer) == 0, "nothing was given out by it"
+    assignments = {
+        member: ConsumerProtocolAssignment(1, [("t", numbers)], b"")
+        for member, numbers in given.items()
+    }
+    coordinator._perform_assignment = lambda *_: assignments
+    harden_consumer(consumer)
+    assert coordinator._perform_assignment("a", "cooperative-sticky", []) == assignments
+    assert left_out(consumer) == nobody_has
 
 
 @pytest.mark.parametrize(
@@ -226,8 +292,7 @@ def test_what_is_used_up_makes_room_for_records_that_a_pause_has_parked(
     """P8: else a partition that was paused stands still for good once it is resumed."""
     fetcher = SimpleNamespace(_next_partition_records=in_line)
     fetcher.fetched_records = lambda limit: (limit, fetcher._next_partition_records)
-    coordinator = SimpleNamespace(need_rejoin=lambda: False, rejoining=False)
-    harden_consumer(SimpleNamespace(_coordinator=coordinator, _fetcher=fetcher))
+    hardened_consumer(fetcher)
     assert fetcher.fetched_records(200) == (200, seen)
 
 

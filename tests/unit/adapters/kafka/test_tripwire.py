@@ -12,6 +12,7 @@ from kafka import errors as kafka_errors
 from kafka.cluster import ClusterMetadata
 from kafka.consumer.fetcher import Fetcher
 from kafka.consumer.subscription_state import SubscriptionState, TopicPartitionState
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.base import BaseCoordinator
 from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.coordinator.heartbeat import Heartbeat
@@ -166,6 +167,25 @@ def test_harden_consumer_finds_what_it_replaces() -> None:
     assert "if self.need_rejoin():" in source(ConsumerCoordinator.poll)
     assert "rejoining" not in source(ConsumerCoordinator.need_rejoin)
     assert "self.rejoining = False" in source(BaseCoordinator.__init__)
+
+
+def test_a_member_claims_what_it_was_given_last() -> None:
+    """Even if it was expelled since; the join asks through the instance."""
+    assert "protocols=self.group_protocols()," in source(BaseCoordinator)
+    assert "self._assignors[assignor].metadata(" in source(ConsumerCoordinator.group_protocols)
+    assert "for tp in self.member_assignment:" in source(CooperativeStickyAssignor.metadata)
+    lost = source(ConsumerCoordinator._on_join_prepare_async)
+    assert "member_assignment" not in lost
+    assert "self._subscription.assign_from_subscribed([])" in lost
+
+
+def test_the_leader_s_assignment_is_made_where_it_is_noted() -> None:
+    """Through the instance, and by a leader that knows itself as one."""
+    assert "group_assignment = self._perform_assignment(" in source(BaseCoordinator)
+    giving = source(ConsumerCoordinator._perform_assignment)
+    assert "self._is_leader = True" in giving
+    assert "self._assignment_snapshot = self._metadata_snapshot" in giving
+    assert "return group_assignment" in giving
 
 
 def test_a_fenced_static_member_is_stable_without_heartbeats() -> None:

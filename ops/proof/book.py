@@ -48,6 +48,7 @@ def _order(order: Fields) -> BookOrder:
         amount=None if amount is None else _money(amount),
         currency=_once(order["currency"]),
         points=order["points"],
+        operation=_once(order["operation"]),
     )
 
 

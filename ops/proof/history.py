@@ -62,7 +62,8 @@ class Command(NamedTuple):
     """A record of a command topic as it was sent.
 
     `order` is None if nothing can be claimed under it, and `flaw` says why: such a record must
-    become a dead letter. `content` is equal for records that ask for the same thing.
+    become a dead letter. `content` is equal for records that ask for the same thing; `original` is
+    the order that a void or tip names.
     `published_at`, here and below, is the timestamp of the Kafka record.
     """
 
@@ -78,6 +79,7 @@ class Command(NamedTuple):
     amount: Decimal | None = None
     currency: str | None = None
     points: int | None = None
+    original: str | None = None
     published_at: datetime | None = None
 
 
@@ -174,6 +176,7 @@ class BookOrder(NamedTuple):
     amount: Decimal | None = None
     currency: str | None = None
     points: int | None = None
+    operation: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,11 +241,17 @@ def digest(content: bytes | None) -> bytes:
 
 
 def event_id(order: Order, kind: Literal["first", "final"]) -> str:
-    """Return the eventId that interface.md section 1 gives to the first or final result of `order`.
+    """Return the eventId that interface.md section 1 gives to the first or final result of `order`."""
+    return _named(f"{order.client_id}\n{order.tran_order_no}\n{kind}")
 
-    It is a UUID of version 5, made by hand: the standard library's takes five times as long.
-    """
-    name = f"{order.client_id}\n{order.tran_order_no}\n{kind}".encode()
-    text = hashlib.sha1(_OUR_NAMESPACE + name, usedforsecurity=False).hexdigest()
+
+def balance_event_id(key: str, sequence: int) -> str:
+    """Return the eventId that the same section gives to balance change `sequence` of the card `key`."""
+    return _named(f"{key}\n{sequence}")
+
+
+def _named(name: str) -> str:
+    """Return the UUID of version 5, made by hand: the standard library's takes five times as long."""
+    text = hashlib.sha1(_OUR_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
     variant = _VARIANT[text[16]]
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"

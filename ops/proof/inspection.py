@@ -19,6 +19,7 @@ from ops.proof.history import (
     Turn,
 )
 from ops.proof.orders import NEVER_ASKED, OPEN, Trail, open_findings, order_findings, trails
+from ops.proof.originals import Originals
 from ops.proof.packing import TURNS
 from ops.proof.shelves import SHELVES, Shelves
 
@@ -36,6 +37,7 @@ class Inspection:
         self._all_settled = all_settled
         self._letters = letters_by_original(history)
         self._numbers = CardNumbers()
+        self._taken = Originals(history.book)
         self._originals: dict[Place, Command] = {c.place: c for c in history.resolutions}
         self._unasked: set[Order] = set(history.book.orders)
         self._unsettled: set[Card] = set()
@@ -77,7 +79,7 @@ class Inspection:
             yield Finding(
                 promise="P2",
                 subject=f"outcome {place}",
-                sentence=f"The outcome at {place} cannot be read with our schemas: {why}.",
+                sentence=f"The outcome at {place} cannot be used as the interface says: {why}.",
                 records=(place,),
             )
 
@@ -95,6 +97,7 @@ class Inspection:
             self._note(trail)
             entry = self._history.book.orders.get(order, NEVER_ASKED)
             yield from order_findings(trail, self._letters, entry)
+            yield from self._taken.findings(trail, entry)
             if self._all_settled:
                 yield from open_findings(trail)
         self._turns.extend(turns(by_order.values()))

@@ -268,6 +268,8 @@ def _without_effect(trail: Trail, latest: Result, entry: BookOrder) -> Iterator[
         booked = "it was never executed, so nobody can have declined it"
     elif latest.status == "NOT_EXECUTED" and entry.checkout_ids:
         booked = f"it was executed, and is {entry.truth or 'pending'}"
+    elif latest.status == "NOT_EXECUTED" and latest.decided_by == "WORKER" and entry.requests:
+        booked = "it was asked for, and nobody but PayWizard can refuse that"
     if booked:
         yield trail.finding(
             "truth", f"was published as {latest.status}, but in PayWizard's book {booked}."
@@ -310,6 +312,7 @@ def _as_commanded(
     if not entry.effects:
         return
     for name, asked, moved in (
+        ("operation", executed.operation, entry.operation),
         ("amount", executed.amount, entry.amount),
         ("currency", executed.currency, entry.currency),
         ("points", executed.points, entry.points),

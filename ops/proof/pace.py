@@ -15,7 +15,7 @@ from ops.proof.timeline import Timeline, Trouble
 
 INTERVALS_MAX = 200
 INTERVAL_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
-# Outcomes went on through a trouble if one was published as late as this before its end.
+# Outcomes went on through a trouble if there was one no longer before its end, and one as soon after it.
 WENT_ON_SECONDS = 1.0
 
 
@@ -126,7 +126,9 @@ class Pace:
         follows = self._firsts_at[after] if after < len(self._firsts_at) else None
         last = self._firsts_at[after - 1] if after > before else None
         seconds = None if follows is None else follows - ended
-        if last is not None and ended - last <= WENT_ON_SECONDS:
+        # What shows only later, as a kill does, has not been gone through yet at its end.
+        soon = follows is None or follows - ended <= WENT_ON_SECONDS
+        if last is not None and ended - last <= WENT_ON_SECONDS and soon:
             seconds = 0.0
         moments = [began, *self._firsts_at[before:after], follows or max(ended, self.seconds)]
         silence = max(later - earlier for earlier, later in pairwise(moments))

@@ -166,7 +166,8 @@ class _Run:
         shortcomings = shortcomings_of(
             verdict.counts, upstream.copies, upstream.reuses, crew.exit_codes
         )
-        verdict = with_shortcomings(verdict, (*self._shortcomings, *shortcomings))
+        ends = (f"Against its orders {text}." for text in crew.wrong)
+        verdict = with_shortcomings(verdict, (*self._shortcomings, *ends, *shortcomings))
         return Outcome(
             setup=_setup(self._plan, scene.load.sent),
             timeline=timeline,

@@ -27,6 +27,7 @@ from ops.proof.history import (
     Order,
     Place,
     Result,
+    balance_event_id,
     digest,
 )
 from ops.proof.packing import BALANCE_CHANGES, COMMANDS, RESULTS
@@ -194,6 +195,7 @@ class Reader:
             amount=amount,
             currency=fields.get("currency"),
             points=fields.get("points"),
+            original=fields.get("originalTranOrderNo"),
             published_at=record.at,
         )
 
@@ -208,6 +210,7 @@ class Reader:
     def result(self, record: Record) -> Result:
         """Return the result in `record`, or raise UnreadableError."""
         fields = self._outcome(record, "TransactionResult")
+        _check_key(record, fields["tranOrderNo"])
         source = fields["source"]
         return Result(
             place=record.place,
@@ -229,6 +232,10 @@ class Reader:
     def balance_change(self, record: Record) -> BalanceChange:
         """Return the balance change in `record`, or raise UnreadableError."""
         fields = self._outcome(record, "BalanceChanged")
+        key = "/".join(fields[name] for name in ("clientId", "loyaltyChannel", "accountId"))
+        _check_key(record, key)
+        if fields["eventId"] != balance_event_id(key, fields["sequence"]):
+            raise UnreadableError("its eventId is not that of its card and sequence")
         return BalanceChange(
             place=record.place,
             card=_held_card(fields),
@@ -245,6 +252,12 @@ class Reader:
         if name != expected:
             raise UnreadableError(f"{name} instead of {expected}")
         return fields
+
+
+def _check_key(record: Record, key: str) -> None:
+    """Kafka keeps the order, and the last record, of a key: of another one it keeps neither."""
+    if record.key != key.encode():
+        raise UnreadableError("its key is not what the interface says")
 
 
 def undecoded(record: Record) -> Command:

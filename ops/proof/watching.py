@@ -13,6 +13,8 @@ from ops.proof.reading import Schemas
 from ops.proof.worker_log import Partition
 from ops.sandbox.following import CONSUMED, RESULTS
 
+_FOLLOWED: Final = (*CONSUMED, "internal.status-checks", "commands.resolution")
+"""All that a worker reads: a check or a decision that is never completed is a record lost, too."""
 _CATCH_UP_SECONDS_MAX: Final = 60.0
 _POLL_MILLISECONDS: Final = 50
 
@@ -31,7 +33,7 @@ class Watcher:
             isolation_level="read_committed",
             auto_offset_reset="none",
         )
-        topics = [f"{prefix}{name}" for name in (*CONSUMED, RESULTS)]
+        topics = [f"{prefix}{name}" for name in (*_FOLLOWED, RESULTS)]
         partitions = [
             TopicPartition(topic, number)
             for topic in topics

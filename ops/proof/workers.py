@@ -96,6 +96,8 @@ class Slot:
         self.exit_codes: list[int] = []
         self.unexpected: list[str] = []
         """What is to say of each end that nobody ordered: exit code, its own words, its log."""
+        self.wrong: list[str] = []
+        """Those of them that no trouble explains."""
         self._launch()
 
     @property
@@ -117,9 +119,13 @@ class Slot:
         """Whether its worker runs and has been given partitions."""
         return not self._end_is_noted and self.log.is_assigned
 
+    def is_up(self) -> bool:
+        """Whether its worker runs."""
+        return not self._end_is_noted and self.worker.running
+
     def has_progressed(self) -> bool:
-        """Whether its worker has completed a record."""
-        return self.log.first_completed_at is not None
+        """Whether its worker runs and has completed a record."""
+        return self.is_up() and self.log.first_completed_at is not None
 
     def kill(self) -> None:
         """End the worker as a power cut does, and start it again."""
@@ -172,6 +178,8 @@ class Slot:
         return _seconds_between(since, min(found)) if found else None
 
     def _end_at_once(self) -> None:
+        if self._end_is_noted:
+            return
         self._expected = KILLED
         self.worker.kill()
         self._note_end()
@@ -183,7 +191,11 @@ class Slot:
         if code != self._expected:
             why = self.log.why or "it did not say why"
             path = self.worker.log_path
-            self.unexpected.append(f"{self.instance} ended with {code}: {why} ({path.name})")
+            told = f"{self.instance} ended with {code}: {why} ({path.name})"
+            self.unexpected.append(told)
+            # A worker ends cleanly when it is told to, and only then; and only we kill.
+            if self._expected == 0 or code in {0, KILLED}:
+                self.wrong.append(told)
             self._again_at = time.monotonic() + _AGAIN_AFTER_SECONDS
         self._expected, self._end_is_noted = None, True
 
@@ -233,6 +245,11 @@ class Crew:
     def unexpected(self) -> list[str]:
         """What is to say of each end that nobody ordered."""
         return [text for slot in self._all() for text in slot.unexpected]
+
+    @property
+    def wrong(self) -> list[str]:
+        """What is to say of each end that no trouble explains."""
+        return [text for slot in self._all() for text in slot.wrong]
 
     @property
     def recoveries(self) -> list[Launch]:

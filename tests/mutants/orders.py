@@ -137,7 +137,7 @@ ONE_EFFECT: Final[Sequence[Mutant]] = (
         why="Two orders revoke the same payment, because neither holds it.",
         file="worker/application/asking.py",
         old="entry = await self._submitted(entry, takes, claim_submitted)",
-        new="entry = await self.ledger.submit(entry)",
+        new="entry = await self._submitted(entry, None, claim_submitted)",
         suite=Suite.APPLICATION,
     ),
     Mutant(

@@ -17,6 +17,7 @@ def kill(scene: Scene, blow: Blow) -> Course:
     victim = scene.chance.choice(scene.crew.slots)
     if scene.chance.random() < AT_WORK_SHARE:
         yield from _until_progress(scene, victim)
+    yield from until(victim.is_up, f"{victim.instance} runs")
     blow.hits(victim.instance)
     victim.kill()
 

@@ -140,6 +140,14 @@ async def test_an_original_that_comes_late_is_found(worker: WorkerOverFakes) -> 
     assert worker.paywizard.balance(CARD, "USD") == Decimal(100)
 
 
+async def test_an_original_behind_its_tip_is_not_held_up_by_it(worker: WorkerOverFakes) -> None:
+    """P6: who waits for an original loses its place, so that the original may stand behind it."""
+    waiting = worker.send(tip("G-1", "T-0"))
+    await worker.run(payment("T-0"))
+    await worker.until(lambda: waiting in worker.kafka.committed)
+    assert worker.state_of("G-1") is State.SUCCEEDED
+
+
 async def test_an_original_that_stays_undecided_holds_its_void_only_so_long(
     worker: WorkerOverFakes,
 ) -> None:

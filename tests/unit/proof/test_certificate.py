@@ -132,6 +132,17 @@ def test_recovery_is_the_time_from_a_trouble_to_the_next_first_outcome(timed: Hi
     assert certified(timed).troubles[1].recovery_seconds is None
 
 
+def test_an_outcome_at_the_blow_is_no_recovery(timed: History) -> None:
+    """What is killed falls silent after the trouble, not during it."""
+    timed.results = [r for r in timed.results if r.published_at not in {second(3), second(4)}]
+    blow = Trouble(
+        number=1, kind="SIGKILL", target="w", began_at=second(1.99), ended_at=second(2.01)
+    )
+    timeline = replace(TIMELINE, troubles=(blow,))
+    (struck,) = certify(SETUP, timeline, timed, check(timed)).troubles
+    assert struck.recovery_seconds == pytest.approx(2.99)
+
+
 def test_a_finding_names_the_troubles_around_its_records(timed: History) -> None:
     """What was done to the run shortly before the records of a finding, stands beside it."""
     book(timed, "paid", effects=2)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ops.proof.checker import check
-from ops.proof.history import History, Place, digest, event_id
+from ops.proof.history import BookOrder, History, Place, digest, event_id
 from tests.unit.proof.healthy_run import (
     CONFLICT,
     GARBAGE,
@@ -176,6 +176,16 @@ def test_an_effect_with_not_executed_or_declined_is_found(
     verdict = check(history)
     assert broken(verdict) == [("truth", str(order(number)))]
     assert "has an effect" in verdict.sentence
+
+
+@pytest.mark.parametrize(("decided_by", "is_fine"), [("WORKER", False), ("REPLY", True)])
+def test_no_answer_that_is_called_not_executed_is_found(
+    history: History, decided_by: str, is_fine: bool
+) -> None:
+    """P4: what was asked for and not answered is doubt; only PayWizard can refuse it."""
+    history.book.orders[order("expired")] = BookOrder(requests=1, effects=0)
+    first_result(history, "expired", decided_by=decided_by)
+    assert broken(check(history)) == ([] if is_fine else [("truth", str(order("expired")))])
 
 
 def test_a_wrong_checkout_id_is_found(history: History) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.proof.book import book_of
-from ops.proof.history import BookOrder, Card, Change, Command, Order, Place, digest
+from ops.proof.history import (
+    BalanceChange,
+    BookOrder,
+    Card,
+    Change,
+    Command,
+    Order,
+    Place,
+    digest,
+)
 from ops.proof.reading import (
     SCHEMAS,
     Reader,
@@ -213,7 +223,7 @@ def test_without_a_default_client_a_null_client_is_a_flaw() -> None:
 def test_a_result_is_read_with_its_source() -> None:
     """The source says which record was executed; only our header marks a replay."""
     value = frame("TransactionResult", RESULT)
-    read = READER.result(Record(Place("r", 0, 1), None, value))
+    read = READER.result(Record(Place("r", 0, 1), b"A-1", value))
     assert (read.place, read.source) == (Place("r", 0, 1), PLACE)
     assert (read.order, read.status, read.checkout_id) == (
         Order(CLIENT, "A-1"),
@@ -222,7 +232,7 @@ def test_a_result_is_read_with_its_source() -> None:
     )
     assert read.card == Card(CLIENT, "FACTOR4", "600000000000000001")
     assert (read.submitted_at, read.decided_at, read.replayed) == (NOON, None, False)
-    assert READER.result(Record(PLACE, None, value, (("replayed", b"true"),))).replayed
+    assert READER.result(Record(PLACE, b"A-1", value, (("replayed", b"true"),))).replayed
 
 
 def test_a_result_is_read_with_all_that_it_explains() -> None:
@@ -230,17 +240,21 @@ def test_a_result_is_read_with_all_that_it_explains() -> None:
     queries = [{"at": NOON, "identifier": "checkoutId", "answer": answer} for answer in "ab"]
     evidence = {"submissions": [], "queries": queries, "lastKnownBalances": None}
     value = frame("TransactionResult", RESULT | {"reasonDetail": "x", "evidence": evidence})
-    assert READER.result(Record(PLACE, None, value, at=NOON)).texts == ("x", "a", "b")
-    assert READER.result(Record(PLACE, None, value, at=NOON)).published_at == NOON
+    assert READER.result(Record(PLACE, b"A-1", value, at=NOON)).texts == ("x", "a", "b")
+    assert READER.result(Record(PLACE, b"A-1", value, at=NOON)).published_at == NOON
 
 
-def test_a_balance_change_is_read_exactly() -> None:
-    """Money is decimal, and an unknown `before` stays unknown."""
+CARD_KEY = f"{CLIENT}/FACTOR4/600000000000000001"
+OUR_NAMES = uuid.uuid5(uuid.NAMESPACE_URL, "urn:paywizard-worker")
+
+
+def balance_change(key: str = CARD_KEY, event: str = f"{CARD_KEY}\n1") -> BalanceChange:
+    """Read a balance change back: the first of its card."""
     held = {"valueCode": "USD", "amount": Decimal("0.1"), "difference": Decimal(0)}
     value = frame(
         "BalanceChanged",
         {
-            "eventId": "e",
+            "eventId": str(uuid.uuid5(OUR_NAMES, event)),
             "clientId": CLIENT,
             "loyaltyChannel": "FACTOR4",
             "accountId": "600000000000000001",
@@ -251,10 +265,29 @@ def test_a_balance_change_is_read_exactly() -> None:
             "observedAt": NOON,
         },
     )
-    read = READER.balance_change(Record(PLACE, None, value))
+    return READER.balance_change(Record(PLACE, key.encode(), value))
+
+
+def test_a_balance_change_is_read_exactly() -> None:
+    """Money is decimal, and an unknown `before` stays unknown."""
+    read = balance_change()
     assert (read.card.account_id, read.sequence) == ("600000000000000001", 1)
     assert read.changes == (Change("USD", None, Decimal("0.1")),)
     assert read.balances == {"USD": Decimal("0.1")}
+
+
+def test_an_outcome_under_another_key_is_no_use() -> None:
+    """P7: compaction would delete another card's last event, and partitions keep a key's order."""
+    with pytest.raises(UnreadableError, match="key"):
+        balance_change(key="somebody else")
+    with pytest.raises(UnreadableError, match="key"):
+        READER.result(Record(PLACE, None, frame("TransactionResult", RESULT)))
+
+
+def test_a_balance_change_with_another_event_id_is_no_use() -> None:
+    """A subscriber recognises a repetition by it."""
+    with pytest.raises(UnreadableError, match="eventId"):
+        balance_change(event=f"{CARD_KEY}\n2")
 
 
 @pytest.mark.parametrize("value", [None, b"junk", frame("PaymentCommand", PAYMENT)])
@@ -304,6 +337,7 @@ def test_the_book_is_read_exactly() -> None:
         account_id="600000000000000001",
         amount=Decimal("10.50"),
         currency="USD",
+        operation="PAYMENT",
     )
     assert book.cards == {
         Card(CLIENT, "FACTOR4", "600000000000000001"): {"USD": Decimal("89.50")}

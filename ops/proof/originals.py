@@ -1,0 +1,41 @@
+"""The promises about originals: a void or tip moves what its original moved, and no other order has done so before."""
+
+from collections.abc import Iterator
+
+from ops.proof.history import Book, BookOrder, Finding, Order
+from ops.proof.orders import NEVER_ASKED, Trail
+
+
+class Originals:
+    """Compares each effect on an original with PayWizard's book of that original."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self._taken: dict[tuple[Order, str], Order] = {}
+
+    def findings(self, trail: Trail, entry: BookOrder) -> Iterator[Finding]:
+        """Check one order; of one that names no original by its number nothing can be said."""
+        executed = trail.executed
+        if executed is None or executed.original is None or not entry.effects:
+            return
+        original = Order(trail.order.client_id, executed.original)
+        booked = self._book.orders.get(original, NEVER_ASKED)
+        if not booked.effects:
+            yield trail.finding("truth", f"had an effect on the {original}, which had none.")
+        elif _moved(entry, executed.operation) != _moved(booked, executed.operation):
+            yield trail.finding(
+                "truth", f"moved something else than the {original} that it names."
+            )
+        first = self._taken.setdefault((original, executed.operation), trail.order)
+        if first != trail.order:
+            yield trail.finding(
+                "P1", f"had the same effect on the {original} that the {first} had already."
+            )
+
+
+def _moved(entry: BookOrder, operation: str) -> tuple[object, ...]:
+    """Return what two orders must have in common: their card, and of a void all that it gives back."""
+    card = (entry.loyalty_channel, entry.account_id)
+    if operation != "VOID":
+        return card
+    return (*card, entry.amount, entry.currency, entry.points)

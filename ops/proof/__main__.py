@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ops.proof.certificate import MUTANTS_NAME, certify, write
+from ops.proof.certificate import MUTANTS_NAME, write
 from ops.proof.proving import prove
 from ops.proof.stage import Ledger, Plan
 from ops.proof.workers import Program
@@ -46,7 +46,7 @@ def main(  # noqa: PLR0913 each is an option
     )
     _empty(FOLDER)
     outcome = prove(plan, FOLDER.absolute())
-    write(certify(outcome.setup, outcome.timeline, outcome.history, outcome.verdict), FOLDER)
+    write(outcome.certified(), FOLDER)
     for line in outcome.lines():
         print(line)
     raise typer.Exit(0 if outcome.verdict.holds else 1)

@@ -65,13 +65,47 @@ class TroubleFact(Fact):
 
 
 class KindFact(Fact):
-    """The recoveries after all troubles of a kind; `went_on` had outcomes all through."""
+    """The recoveries after all troubles of a kind.
+
+    `went_on` had outcomes all through, after `unfollowed` none came; the seconds are of the others
+    and of those that went on.
+    """
 
     kind: str
     troubles: int
     went_on: int
+    unfollowed: int
     median_seconds: float | None
     max_seconds: float | None
+
+
+class SpreadFact(Fact):
+    """How long something took each time."""
+
+    times: int
+    min_seconds: float
+    median_seconds: float
+    max_seconds: float
+
+
+class RunnerFact(Fact):
+    """What only who made the run can know: what upstream sent, how the workers ended and came back.
+
+    `planned` troubles of which some did not strike if the time was over; `faults` of PayWizard count
+    the orders that met them; `forgotten` orders went to the operator though no worker said so.
+    """
+
+    sent: int
+    copies: int
+    reuses: int
+    planned: int
+    once_open: int
+    resolved: int
+    forgotten: int
+    exit_codes: dict[str, int]
+    unexpected: tuple[str, ...]
+    faults: dict[str, int]
+    seconds: dict[str, SpreadFact]
 
 
 class FindingFact(Fact):
@@ -114,4 +148,5 @@ class Certificate(Fact):
     recoveries: tuple[KindFact, ...]
     broken: dict[str, int]
     findings: tuple[FindingFact, ...]
+    runner: RunnerFact | None = None
     mutants: tuple[MutantFact, ...] = ()

@@ -2,10 +2,12 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from ops.proof.certificate import certify
+from ops.proof.certificate_facts import Certificate, RunnerFact, SpreadFact
 from ops.proof.checker import Verdict
 from ops.proof.history import Finding, History
 from ops.proof.timeline import Setup, Timeline
@@ -14,6 +16,10 @@ from ops.proof.workers import KILLED
 THE_RUN: Final = "the run"
 EXIT_CODES: Final = frozenset({0, 70, 71, 75, KILLED})
 """Ends that a worker may come to: 75 if it starts while Kafka or the ledger is away."""
+_FORGOTTEN_MIN: Final = 5
+_FORGOTTEN_SHARE: Final = 0.01
+_ASKED_ABOUT_MIN: Final = 50
+"""Of so many open orders a status query settles some."""
 _FINDINGS_SHOWN_MAX: Final = 50
 _RECORDS_SHOWN_MAX: Final = 6
 
@@ -33,7 +39,7 @@ class Outcome:
     """All there is to say of a run.
 
     `sent`, `copies` and `reuses` are upstream's own count. `said` is what the workers logged how
-    often, by event and cause. The verdict's findings about `THE_RUN` are what the checker cannot see.
+    often, by event and cause; `forgotten` orders are of the `resolved` those that no worker named. The verdict's findings about `THE_RUN` are what the checker cannot see.
     """
 
     setup: Setup
@@ -49,7 +55,33 @@ class Outcome:
     once_open: int
     settled_by: Counter[str]
     resolved: int
+    forgotten: int
+    planned: int
     recovery: Recovery
+
+    def certified(self) -> Certificate:
+        """Return the certificate of the run, with what only its runner knows."""
+        recovery = self.recovery
+        seconds = {
+            "start to first record": recovery.to_first_record,
+            "of it, until Python runs the worker": recovery.to_first_line,
+            "kill to another's first record instead": recovery.takeovers,
+        }
+        runner = RunnerFact(
+            sent=self.sent,
+            copies=self.copies,
+            reuses=self.reuses,
+            planned=self.planned,
+            once_open=self.once_open,
+            resolved=self.resolved,
+            forgotten=self.forgotten,
+            exit_codes={str(code): n for code, n in sorted(self.exit_codes.items())},
+            unexpected=self.unexpected,
+            faults=dict(sorted(self.history.book.met.items())),
+            seconds={what: _spread_fact(times) for what, times in seconds.items() if times},
+        )
+        certificate = certify(self.setup, self.timeline, self.history, self.verdict)
+        return certificate.model_copy(update={"runner": runner})
 
     def lines(self) -> Iterator[str]:
         """Say of everything how it went; the last line is the verdict."""
@@ -58,7 +90,7 @@ class Outcome:
         yield f"{self.sent} orders, {self.copies} copies, {self.reuses} reused numbers in {seconds:.0f} s"
         yield f"{len(troubles)} troubles: {_counted(Counter(each.kind for each in troubles))}"
         yield f"PayWizard's faults, by orders that met them: {_counted(self.history.book.met)}"
-        yield f"{self.once_open} orders were once open, {self.resolved} of them an operator's; settled by {_counted(self.settled_by)}"
+        yield f"{self.once_open} orders were once open, {self.resolved} of them an operator's ({self.forgotten} that no worker named); settled by {_counted(self.settled_by)}"
         yield f"counts: {_counted(self.verdict.counts)}"
         yield f"exit codes: {_counted(self.exit_codes)}"
         yield from (f"unexpected: {text}" for text in self.unexpected)
@@ -96,8 +128,28 @@ def shortcomings_of(
         yield f"A worker ended with exit code {code}."
 
 
+def doubt_shortcomings(
+    once_open: int, forgotten: int, settled_by: Mapping[str, int]
+) -> Iterator[str]:
+    """Say where doubt ended, but by the runner's hand and not by the workers'."""
+    # A worker that is killed before it can name an order leaves it to the operator unnamed.
+    if forgotten > max(_FORGOTTEN_MIN, _FORGOTTEN_SHARE * once_open):
+        yield f"{forgotten} of {once_open} open orders had to be decided by hand although no worker left them to an operator."
+    if once_open > _ASKED_ABOUT_MIN and not settled_by.get("STATUS_QUERY"):
+        yield f"{once_open} orders were open, and none of them was settled by a status query."
+
+
 def _counted(counts: dict[int, int] | dict[str, int]) -> str:
     return ", ".join(f"{name} {count}x" for name, count in sorted(counts.items())) or "none"
+
+
+def _spread_fact(times: Sequence[float]) -> SpreadFact:
+    return SpreadFact(
+        times=len(times),
+        min_seconds=min(times),
+        median_seconds=statistics.median(times),
+        max_seconds=max(times),
+    )
 
 
 def _spread(times: Iterable[float]) -> str:

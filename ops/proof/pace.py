@@ -47,6 +47,7 @@ class KindRecovery:
     kind: str
     troubles: int
     went_on: int
+    unfollowed: int
     median_seconds: float | None
     max_seconds: float | None
 
@@ -148,6 +149,7 @@ def by_kind(recoveries: Iterable[Recovery]) -> list[KindRecovery]:
                 kind=kind,
                 troubles=len(seconds),
                 went_on=known.count(0.0),
+                unfollowed=len(seconds) - len(known),
                 median_seconds=median(known) if known else None,
                 max_seconds=max(known) if known else None,
             )

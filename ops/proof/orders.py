@@ -298,6 +298,19 @@ def _is_known_without_id(latest: Result) -> bool:
     return by_its_original or latest.decided_by == "OPERATOR"
 
 
+def _told_as_commanded(trail: Trail, latest: Result, executed: Command) -> Iterator[Finding]:
+    """The result repeats what was asked for."""
+    for name, asked, told in (
+        ("amount", executed.amount, latest.amount),
+        ("currency", executed.currency, latest.currency),
+        ("points", executed.points, latest.points),
+    ):
+        if asked is not None and asked != told:
+            yield trail.finding(
+                "truth", f"asked for {name} {asked}, but its result says {told}."
+            )
+
+
 def _as_commanded(
     trail: Trail, latest: Result, executed: Command, entry: BookOrder
 ) -> Iterator[Finding]:
@@ -309,6 +322,7 @@ def _as_commanded(
     answered = latest.card.account_id if latest.card else None
     if executed.account_id and answered and executed.account_id != answered:
         yield trail.finding("truth", "has a result that names another card than its command.")
+    yield from _told_as_commanded(trail, latest, executed)
     if not entry.effects:
         return
     for name, asked, moved in (

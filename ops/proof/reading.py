@@ -226,6 +226,11 @@ class Reader:
             decided_at=_known_moment(fields["decidedAt"]),
             replayed=("replayed", b"true") in record.headers,
             texts=_texts(fields),
+            amount=None
+            if fields["requestedAmount"] is None
+            else money(fields["requestedAmount"]),
+            currency=fields["currency"],
+            points=fields["requestedPoints"],
             published_at=record.at,
         )
 

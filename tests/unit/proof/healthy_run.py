@@ -121,6 +121,9 @@ class Run:
             decided_by="REPLY",
             submitted_at=None if at is None else second(at),
             decided_at=None if at is None else second(at + 0.5),
+            amount=command.amount,
+            currency=command.currency,
+            points=command.points,
             **fields,
         )
         self.history.results.append(result)

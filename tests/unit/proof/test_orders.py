@@ -280,3 +280,14 @@ def test_a_missing_checkout_id_is_found_where_an_answer_had_one(
     """A void that was seen at its original, and an order that an operator ended, may have none."""
     first_result(history, number, checkout_id=None, decided_by=decided_by)
     assert broken(check(history)) == ([] if is_fine else [("truth", str(order(number)))])
+
+
+@pytest.mark.parametrize(
+    "told", [{"amount": Decimal(999)}, {"currency": "EUR"}, {"amount": None}], ids=str
+)
+def test_a_result_that_says_another_amount_is_found(
+    history: History, told: dict[str, Any]
+) -> None:
+    """A subscriber books what the result says."""
+    first_result(history, "paid", **told)
+    assert broken(check(history)) == [("truth", str(order("paid")))]

@@ -15,23 +15,25 @@ from ops.proof.troubles import of_workers
 from ops.proof.troubles.scene import Blow, Scene
 from ops.proof.workers import KILLED, Crew, Launcher, Program, Slot
 
-SECONDS_MAX = 20.0
+SECONDS_MAX = 60.0
 STAYS = "time.sleep(99)"
-ENDS_WHEN_TOLD = f"signal.signal(signal.SIGTERM, lambda *_: sys.exit({{}}))\n{STAYS}"
+ENDS_WHEN_TOLD = f"signal.signal(signal.SIGTERM, lambda *_: sys.exit({{}}))\n%s\n{STAYS}"
 
 
 @pytest.fixture
 def slot_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Slot]]:
     """Let small programs take the worker's place: they are at work, and then do what they are for."""
     crew = Crew(launcher=Launcher(program=Program.OURS, settings={}, folder=tmp_path))
-    at_work = (
+    prepared = (
         "import datetime, json, os, signal, sys, time\n"
         "now = datetime.datetime.now(datetime.UTC).isoformat()\n"
-        "print(json.dumps({'timestamp': now, 'event': 'kafka.assigned'}), flush=True)\n"
     )
+    says_so = "print(json.dumps({'timestamp': now, 'event': 'kafka.assigned'}), flush=True)\n"
 
     def join(code: str) -> Slot:
-        command = (sys.executable, "-c", at_work + code)
+        # Who is told to end only when it is at work must be able to hear it by then.
+        said = code % says_so if "%s" in code else says_so + code
+        command = (sys.executable, "-c", prepared + said)
         monkeypatch.setitem(cast("dict[Any, Any]", workers._COMMANDS), Program.OURS, command)
         return crew.join("worker-1")
 

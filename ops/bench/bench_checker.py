@@ -9,9 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from functools import partial
+from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 from typing import Annotated
@@ -21,9 +22,11 @@ import typer
 from ops.bench.checker_history import CLIENT, TOPICS, book_lines, records_in, write_part
 from ops.proof.book import book_of
 from ops.proof.checker import check
-from ops.proof.reading import Schemas, Told, history_of
+from ops.proof.gathering import gather
+from ops.proof.topics import Record
 
 PARTS_MIN = 2
+BYTES_PER_RECORD = 300
 KIBIBYTES_PER_MEGABYTE = 1000 / 1.024
 
 
@@ -62,10 +65,9 @@ def _make(folder: Path, orders: int) -> None:
 
 def _measure(folder: Path) -> None:
     clock = Clock()
-    book = book_of(book_lines(folder))
-    clock.report(f"book of {len(book.orders):,} orders")
-    told = Told(set(TOPICS), partial(records_in, folder))
-    history = history_of(told, "paywizard.", book, CLIENT, Schemas())
+    history = gather(
+        MadeSource(folder), "paywizard.", lambda: book_of(book_lines(folder)), CLIENT
+    )
     records = sum(
         len(each)
         for each in (
@@ -75,12 +77,32 @@ def _measure(folder: Path) -> None:
             history.dead_letters,
         )
     )
-    clock.report(f"decode {records:,} records")
+    clock.report(f"book of {len(history.book.orders):,} orders, {records:,} records")
     verdict = check(history, all_settled=True)
     clock.report("check")
     clock.report_all()
     print(verdict.sentence)
     sys.exit(not verdict.holds)
+
+
+@dataclass(frozen=True, slots=True)
+class MadeSource:
+    """The topics of a made history."""
+
+    folder: Path
+
+    def topics(self) -> set[str]:
+        """Return their names."""
+        return set(TOPICS)
+
+    def size(self, topic: str) -> int:
+        """Return about how many records a topic has."""
+        files = self.folder.glob(f"{topic}.*")
+        return sum(each.stat().st_size for each in files) // BYTES_PER_RECORD
+
+    def records(self, topic: str) -> Iterator[Record]:
+        """Yield its records."""
+        return records_in(self.folder, topic)
 
 
 class Clock:
@@ -100,9 +122,12 @@ class Clock:
         self._print("all", self._first, self._last)
 
     def _print(self, what: str, since: tuple[float, float], to: tuple[float, float]) -> None:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIBIBYTES_PER_MEGABYTE
+        peak, other = (
+            resource.getrusage(who).ru_maxrss / KIBIBYTES_PER_MEGABYTE
+            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        )
         print(
-            f"{what:32} {to[0] - since[0]:7.1f} s ({to[1] - since[1]:6.1f} s CPU), peak {peak:,.0f} MB",
+            f"{what:32} {to[0] - since[0]:7.1f} s ({to[1] - since[1]:6.1f} s CPU), peak {peak:,.0f} MB, of another process {other:,.0f} MB",
             flush=True,
         )
 

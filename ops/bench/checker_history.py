@@ -14,7 +14,7 @@ from typing import IO, Any, Final
 import fastavro
 import fastavro.schema
 
-from ops.proof.history import Order, Place, event_id
+from ops.proof.history import Order, Place, balance_event_id, event_id
 from ops.proof.reading import SCHEMAS, SINGLE_OBJECT_MAGIC
 from ops.proof.topics import Record
 
@@ -169,10 +169,11 @@ class HistoryWriter:
         held = {"valueCode": "USD", "amount": before - PRICE, "difference": Decimal(0)}
         points = {"valueCode": "Points", "amount": Decimal(50), "difference": Decimal(0)}
         change = {"valueCode": "USD", "before": before, "after": before - PRICE}
+        key = f"{CLIENT}/{CHANNEL}/{card}"
         if self._sequences[card] == 1:
             change["before"] = None
         fields = {
-            "eventId": "00000000-0000-5000-8000-000000000000",
+            "eventId": balance_event_id(key, self._sequences[card]),
             "clientId": CLIENT,
             "loyaltyChannel": CHANNEL,
             "accountId": card,
@@ -182,7 +183,7 @@ class HistoryWriter:
             "causes": [{"tranOrderNo": "ORDER-000000000"}],
             "observedAt": at,
         }
-        self._append(BALANCE_CHANGES, card, self._frames.frame("BalanceChanged", fields), at)
+        self._append(BALANCE_CHANGES, key, self._frames.frame("BalanceChanged", fields), at)
 
     def _booked(self, order: str, card: str, at: datetime, *, declined: bool) -> None:
         moment, checkout_id = at.isoformat(timespec="milliseconds"), _checkout_id(order)

@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.proof.around import with_troubles
+from ops.proof.gathering import read_history, uncollected
 from ops.proof.history import Finding, History
 from ops.proof.inspection import Inspection
-from ops.proof.reading import Schemas, fetch_book, read_history
 from ops.proof.timeline import Timeline
 from ops.proof.topics import MissingTopicError, StalledError
 
@@ -57,7 +57,8 @@ def check(
     `timeline`: what was done to the run; a finding names the troubles around it.
     """
     inspection = Inspection(history, all_settled=all_settled)
-    findings = [*inspection.findings()]
+    with uncollected():
+        findings = [*inspection.findings()]
     if timeline is not None:
         findings = with_troubles(findings, history, timeline)
     return Verdict(findings=tuple(findings), counts=inspection.counts())
@@ -109,7 +110,7 @@ def main(
     Exit code 1 if a promise is broken, 2 if the history cannot be read.
     """
     try:
-        history = read_history(bootstrap, prefix, fetch_book(book), default_client, Schemas())
+        history = read_history(bootstrap, prefix, book, default_client)
     except (MissingTopicError, StalledError, KafkaError, httpx.HTTPError) as error:
         Console(stderr=True).print(
             Text(f"The history cannot be read: {error}", style="bold red")

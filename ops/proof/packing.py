@@ -1,6 +1,7 @@
 """How each sort of records is packed for the shelves, and kept together there: by order number, or by card."""
 
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from ops.proof.history import BalanceChange, Card, Change, Command, Order, Place, Result, Turn
@@ -75,9 +76,10 @@ def _unpack_turn(packed: Any) -> Turn:
     )
 
 
-COMMANDS = Packing[Command](lambda command: command.order, _pack_command, _unpack_command)
-RESULTS = Packing[Result](lambda result: result.order, _pack_result, _unpack_result)
+# Of functions with names only: they go to other processes with what they pack.
+COMMANDS = Packing[Command](attrgetter("order"), _pack_command, _unpack_command)
+RESULTS = Packing[Result](attrgetter("order"), _pack_result, _unpack_result)
 BALANCE_CHANGES = Packing[BalanceChange](
-    lambda event: event.card, _pack_balance_change, _unpack_balance_change
+    attrgetter("card"), _pack_balance_change, _unpack_balance_change
 )
-TURNS = Packing[Turn](lambda turn: turn.card, _pack_turn, _unpack_turn)
+TURNS = Packing[Turn](attrgetter("card"), _pack_turn, _unpack_turn)

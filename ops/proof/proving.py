@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ops.proof.checker import check
+from ops.proof.gathering import read_history
 from ops.proof.history import History
 from ops.proof.load import Load
 from ops.proof.outcome import (
@@ -21,7 +22,6 @@ from ops.proof.outcome import (
     shortcomings_of,
     with_shortcomings,
 )
-from ops.proof.reading import Schemas, fetch_book, read_history
 from ops.proof.schedule import schedule
 from ops.proof.settling import PATIENCE_SECONDS, Operator, settle
 from ops.proof.stage import KAFKA, PAYWIZARD, Ledger, Plan, set_up
@@ -167,9 +167,8 @@ class _Run:
         history: History = read_history(
             stage.kafka.bootstrap_servers,
             stage.prefix,
-            fetch_book(stage.simulator.book_url),
+            stage.simulator.book_url,
             stage.client_id,
-            Schemas(),
         )
         verdict = check(history, all_settled=True, timeline=timeline)
         shortcomings = shortcomings_of(

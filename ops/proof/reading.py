@@ -1,38 +1,30 @@
-"""Reads a history: Avro frames against `schemas/`, topics with `read_committed`, the book over HTTP."""
+"""Reads records: Avro frames against `schemas/`, reduced to what the promises speak of."""
 
 import io
 import json
-from collections.abc import Callable, Iterable
-from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from sys import intern
 from typing import Any, NamedTuple, cast
 
 import fastavro
 import fastavro.schema
-import httpx
 
-from ops.proof.book import book_of
 from ops.proof.history import (
     BalanceChange,
-    Book,
     Card,
     Change,
     Command,
     DeadLetter,
-    History,
     Order,
     Place,
     Result,
     balance_event_id,
     digest,
 )
-from ops.proof.packing import BALANCE_CHANGES, COMMANDS, RESULTS
-from ops.proof.shelves import Shelves
-from ops.proof.topics import Record, command_topics, reading_consumer, records, resolution_topic
+from ops.proof.topics import Record
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 OPERATIONS = {
@@ -53,7 +45,6 @@ MONEY_SCALE = 4
 AMOUNTS_KEPT = KEYS_KEPT = 100_000
 # What fastavro notes in a schema that it has parsed.
 PARSED = "__fastavro_parsed__"
-BOOK_TIMEOUT_SECONDS = 60.0
 
 Fields = dict[str, Any]
 
@@ -331,62 +322,3 @@ def _held_card(fields: Fields) -> Card:
         intern(fields["loyaltyChannel"]),
         intern(fields["accountId"]),
     )
-
-
-def fetch_book(url: str) -> Book:
-    """Return the book at `url`, line by line; httpx.HTTPError if nobody answers."""
-    with httpx.stream(
-        "GET", url, params={"form": "lines"}, timeout=BOOK_TIMEOUT_SECONDS
-    ) as answer:
-        return book_of(answer.raise_for_status().iter_lines())
-
-
-def read_history(
-    bootstrap: str, prefix: str, book: Book, default_client: str | None, schemas: Schemas
-) -> History:
-    """Return the history that the topics under `prefix` and `book` tell.
-
-    MissingTopicError: a topic does not exist; StalledError: a partition could not be read to its end.
-    """
-    with closing(reading_consumer(bootstrap)) as consumer:
-        told = Told(consumer.topics(), partial(records, consumer))
-        return history_of(told, prefix, book, default_client, schemas)
-
-
-class Told(NamedTuple):
-    """What Kafka has: the names of its topics, and the records of each."""
-
-    topics: set[str]
-    records_of: Callable[[str], Iterable[Record]]
-
-
-def history_of(
-    told: Told, prefix: str, book: Book, default_client: str | None, schemas: Schemas
-) -> History:
-    """Return the history that is told. A client is known if the book knows it."""
-    topics, records_of = told
-    ordering = {order.client_id for order in book.orders}
-    holding = {card.client_id for card in book.cards}
-    reader = Reader(schemas, frozenset(ordering | holding), default_client)
-    history = History(
-        book=book,
-        commands=Shelves(COMMANDS),
-        results=Shelves(RESULTS),
-        balance_changes=Shelves(BALANCE_CHANGES),
-    )
-    for topic in command_topics(topics, prefix):
-        history.commands.extend(map(reader.command, records_of(topic)))
-    if (resolution := resolution_topic(prefix)) in topics:
-        history.resolutions.extend(map(undecoded, records_of(resolution)))
-    history.dead_letters.extend(map(dead_letter, records_of(f"{prefix}dead-letters")))
-    for record in records_of(f"{prefix}outcomes.results"):
-        try:
-            history.results.append(reader.result(record))
-        except UnreadableError as error:
-            history.unreadable.append((record.place, str(error)))
-    for record in records_of(f"{prefix}outcomes.balance-changes"):
-        try:
-            history.balance_changes.append(reader.balance_change(record))
-        except UnreadableError as error:
-            history.unreadable.append((record.place, str(error)))
-    return history

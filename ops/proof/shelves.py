@@ -3,8 +3,12 @@
 import pickle
 import tempfile
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Generic, NamedTuple, TypeVar
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, Generic, NamedTuple, TypeVar
+
+from typing_extensions import override
 
 T = TypeVar("T")
 
@@ -23,7 +27,7 @@ class Packing(NamedTuple, Generic[T]):
     written many times faster than what they stand for, and `unpack` restores it.
     """
 
-    about: Callable[[T], Hashable]
+    about: Callable[[T], tuple[str, ...] | None]
     pack: Callable[[T], Packed]
     unpack: Callable[[Packed], T]
 
@@ -41,15 +45,46 @@ class Shelves(Generic[T]):
 
     def __init__(self, packing: Packing[T]) -> None:
         self._packing = packing
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  it is open as long as we are
-        weakref.finalize(self, self._file.close)
+        self._keep(tempfile.NamedTemporaryFile(prefix="paywizard-shelves-", delete=False).name)  # noqa: SIM115
         self._chunks: list[list[_Chunk]] = [[] for _ in range(SHELVES)]
         self._unwritten: list[list[Packed]] = [[] for _ in range(SHELVES)]
         self._count = 0
 
+    def _keep(self, path: str) -> None:
+        """Have a file for as long as these shelves last, in this process or the one they are sent to."""
+        self._path = path
+        self._file = Path(path).open("r+b")  # noqa: SIM115  it is open as long as we are
+        self._file_ends = weakref.finalize(self, _remove, self._file, path)
+
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        """Go to another process, which has the file from now on."""
+        for number in range(SHELVES):
+            self._write(number)
+        self._file.flush()
+        self._file_ends.detach()
+        self._file.close()
+        return {
+            "packing": self._packing,
+            "path": self._path,
+            "chunks": self._chunks,
+            "count": self._count,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrive there."""
+        self._packing, self._chunks, self._count = (
+            state["packing"],
+            state["chunks"],
+            state["count"],
+        )
+        self._unwritten = [[] for _ in range(SHELVES)]
+        self._keep(state["path"])
+
     def append(self, item: T, /) -> None:
         """Put one on its shelf."""
-        number = hash(self._packing.about(item)) % SHELVES
+        # The same in each process, as `hash` is not.
+        number = zlib.crc32("\n".join(self._packing.about(item) or ()).encode()) % SHELVES
         unwritten = self._unwritten[number]
         unwritten.append(self._packing.pack(item))
         self._count += 1
@@ -88,3 +123,8 @@ class Shelves(Generic[T]):
     def __len__(self) -> int:
         """Return how many there are."""
         return self._count
+
+
+def _remove(file: IO[bytes], path: str) -> None:
+    file.close()
+    Path(path).unlink(missing_ok=True)

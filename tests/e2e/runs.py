@@ -13,7 +13,7 @@ from typing import Any, Final
 import httpx
 
 from ops.proof.checker import Verdict, check
-from ops.proof.reading import Schemas, fetch_book, read_history
+from ops.proof.gathering import read_history
 from ops.sandbox.following import (
     BALANCE_CHANGES,
     DEAD_LETTERS,
@@ -139,10 +139,9 @@ class Run:
 
     def verdict(self) -> Verdict:
         """Return what the independent checker says."""
-        book = fetch_book(self.simulator.book_url)
         prefix = self.settings["KAFKA_TOPIC_PREFIX"]
         default = self.world.clients[0].client_id
-        return check(read_history(self.kafka, prefix, book, default, Schemas()))
+        return check(read_history(self.kafka, prefix, self.simulator.book_url, default))
 
     def payment(self, order: str, card: Card, amount: str = "1.00") -> Sending:
         """Write a good payment."""

@@ -9,7 +9,7 @@ from typing import Final
 from rich.console import Console
 
 from ops.proof.checker import check, show
-from ops.proof.reading import Schemas, fetch_book, read_history
+from ops.proof.gathering import read_history
 from ops.sandbox.demo.play import Played
 from ops.sandbox.demo.stage import Stage, Steps
 
@@ -42,9 +42,8 @@ def give_verdict(stage: Stage, played: Played, steps: Steps) -> None:
             read_history(
                 stage.kafka,
                 stage.prefix,
-                fetch_book(stage.simulator.book_url),
+                stage.simulator.book_url,
                 stage.default_client,
-                Schemas(),
             ),
             all_settled=True,
         ),

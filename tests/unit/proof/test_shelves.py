@@ -1,13 +1,15 @@
 """A history that is kept on disk is the same history, and is judged alike."""
 
+import pickle
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ops.proof.checker import check
-from ops.proof.history import Change, History, Records, event_id
+from ops.proof.history import Change, Command, History, Records, event_id
 from ops.proof.packing import BALANCE_CHANGES, COMMANDS, RESULTS
 from ops.proof.shelves import RECORDS_PER_CHUNK, SHELVES, Packing, Shelves
 from tests.unit.proof.healthy_run import CONFLICT, RICH, book, doctor, first_result, second
@@ -42,20 +44,36 @@ def test_each_record_comes_back_as_it_was(history: History) -> None:
 
 def test_what_is_about_the_same_thing_stands_together_in_its_order() -> None:
     """A share of the orders has all that is about them, however much there is."""
-    packing = Packing[tuple[int, int]](lambda pair: pair[0], tuple, lambda packed: packed)  # type: ignore[arg-type,return-value]
+    packing = Packing[tuple[str, int]](lambda pair: pair[:1], tuple, lambda packed: packed)  # type: ignore[arg-type,return-value]
     shelves = Shelves(packing)
-    things, each = SHELVES, RECORDS_PER_CHUNK + 1
-    shelves.extend((thing, number) for number in range(each) for thing in range(things))
-    assert len(shelves) == things * each
-    seen: set[int] = set()
+    things, each = [f"thing {number}" for number in range(SHELVES)], RECORDS_PER_CHUNK + 1
+    shelves.extend((thing, number) for number in range(each) for thing in things)
+    assert len(shelves) == len(things) * each
+    seen: set[str] = set()
     for shelf in shelves.shelves():
-        of_thing: dict[int, list[int]] = {}
+        of_thing: dict[str, list[int]] = {}
         for thing, number in shelf:
             of_thing.setdefault(thing, []).append(number)
         assert all(numbers == list(range(each)) for numbers in of_thing.values())
         assert not seen & of_thing.keys()
         seen |= of_thing.keys()
-    assert seen == set(range(things))
+    assert seen == set(things)
+
+
+def test_shelves_are_sent_with_all_that_stands_on_them(history: History) -> None:
+    """Who decodes is another process than who judges; no file is left behind by either."""
+    shelves = Shelves(COMMANDS)
+    shelves.extend(history.commands)
+    path = Path(shelves._path)
+    arrived: Shelves[Command] = pickle.loads(pickle.dumps(shelves))  # noqa: S301 our own
+    del shelves
+    assert path.exists()
+    assert sorted(arrived) == sorted(history.commands)
+    arrived.extend(history.commands)
+    assert len(arrived) == 2 * len(history.commands)
+    assert sorted(arrived) == sorted([*history.commands, *history.commands])
+    del arrived
+    assert not path.exists()
 
 
 def test_a_healthy_history_on_disk_holds(history: History) -> None:

@@ -25,6 +25,7 @@ EVENTS: Final = MappingProxyType(
         "balance.stale": "A card's balances could not be read; it is looked at again later.",
         "kafka.assigned": "Partitions were given to this process.",
         "kafka.revoked": "Partitions were taken from this process.",
+        "kafka.partitions_left_out": "A stable group leaves partitions to nobody; it is assigned anew.",
         "kafka.transaction_discarded": "A Kafka transaction was given up; its records come again.",
         "kafka.producer_started": "The transactional producer is initialised.",
         "kafka.fenced": "Another process has this instance id; this one leaves.",

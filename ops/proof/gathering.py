@@ -57,7 +57,7 @@ class KafkaSource:
         with closing(reading_consumer(self.bootstrap)) as consumer:
             numbers = consumer.partitions_for_topic(topic) or ()
             partitions = [TopicPartition(topic, number) for number in numbers]
-            return sum(consumer.end_offsets(partitions).values())
+            return sum(consumer.end_offsets(partitions).values()) if partitions else 0
 
     def records(self, topic: str) -> Iterable[Record]:
         """Yield its committed records. MissingTopicError, StalledError."""

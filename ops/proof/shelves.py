@@ -45,7 +45,8 @@ class Shelves(Generic[T]):
 
     def __init__(self, packing: Packing[T]) -> None:
         self._packing = packing
-        self._keep(tempfile.NamedTemporaryFile(prefix="paywizard-shelves-", delete=False).name)  # noqa: SIM115
+        with tempfile.NamedTemporaryFile(prefix="paywizard-shelves-", delete=False) as made:
+            self._keep(made.name)
         self._chunks: list[list[_Chunk]] = [[] for _ in range(SHELVES)]
         self._unwritten: list[list[Packed]] = [[] for _ in range(SHELVES)]
         self._count = 0

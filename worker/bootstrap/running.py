@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -72,6 +73,9 @@ log = structlog.get_logger(__name__)
 
 def run(settings: Settings) -> int:
     """Run a worker until it is told to stop or cannot go on; return the exit code."""
+    # On a full disk Python leaves a cut file of what it imports late (`_strptime`, say), without
+    # an error, and every later start ends at it.
+    sys.dont_write_bytecode = True
     around, registry = _surroundings(settings)
     around.watchdog.start()
     server = serve(settings.http_host, settings.http_port, around.health, registry)

@@ -3,15 +3,16 @@
 import time
 from collections import Counter
 from contextlib import closing
+from decimal import Decimal
 from typing import Any, Final, Self
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from ops.proof.orders import OPEN
-from ops.proof.reading import Schemas
+from ops.proof.reading import Schemas, money
 from ops.proof.worker_log import Partition
-from ops.sandbox.following import CONSUMED, RESULTS
+from ops.sandbox.following import BALANCE_CHANGES, CONSUMED, RESULTS
 
 _FOLLOWED: Final = (*CONSUMED, "internal.status-checks", "commands.resolution")
 """All that a worker reads: a check or a decision that is never completed is a record lost, too."""
@@ -25,6 +26,7 @@ class Watcher:
     def __init__(self, kafka: str, prefix: str, group: str) -> None:
         """Read from the beginning of all topics, which exist."""
         self._kafka, self._group, self._results = kafka, group, f"{prefix}{RESULTS}"
+        self._balance_changes = f"{prefix}{BALANCE_CHANGES}"
         self._schemas = Schemas()
         self._consumer = KafkaConsumer(
             bootstrap_servers=kafka,
@@ -33,7 +35,7 @@ class Watcher:
             isolation_level="read_committed",
             auto_offset_reset="none",
         )
-        topics = [f"{prefix}{name}" for name in (*_FOLLOWED, RESULTS)]
+        topics = [f"{prefix}{name}" for name in (*_FOLLOWED, RESULTS, BALANCE_CHANGES)]
         partitions = [
             TopicPartition(topic, number)
             for topic in topics
@@ -47,6 +49,8 @@ class Watcher:
         """How many orders were ever so."""
         self.settled_by: Counter[str] = Counter()
         """Who decided those that are so no more."""
+        self.balances: dict[tuple[str, ...], dict[str, Decimal]] = {}
+        """What each card holds, as its last balance change says."""
         self.news_at = time.monotonic()
         """When something came last."""
         self._consumer.assign(partitions)
@@ -75,6 +79,9 @@ class Watcher:
             if partition.topic == self._results:
                 for record in records:
                     self._note(self._schemas.decode(record.value)[1])
+            elif partition.topic == self._balance_changes:
+                for record in records:
+                    self._note_balances(self._schemas.decode(record.value)[1])
             else:
                 self._last[partition] = records[-1].offset
 
@@ -86,6 +93,12 @@ class Watcher:
             self.open_since.setdefault(order, time.monotonic())
         elif self.open_since.pop(order, None) is not None:
             self.settled_by[result["decidedBy"]] += 1
+
+    def _note_balances(self, event: dict[str, Any]) -> None:
+        card = tuple(event[name] for name in ("clientId", "loyaltyChannel", "accountId"))
+        self.balances[card] = {
+            held["valueCode"]: money(held["amount"]) for held in event["balances"]
+        }
 
     def is_complete(self) -> bool:
         """Whether the group has completed every record, as its offsets say, and we have read what came of it."""

@@ -170,6 +170,10 @@ class Book:
             for fields in each:
                 yield json.dumps({what: fields}, ensure_ascii=False) + "\n"
 
+    def cards_as_json(self, cards: Iterable[HeldCard]) -> Json:
+        """The answer to `GET /book/cards`."""
+        return [_card(card) for card in cards]
+
     def orders_as_json(self, client_id: str, order_nos: Iterable[str]) -> Json:
         """The answer to `POST /book/orders`: those that something came under."""
         entries = (self._orders.get((client_id, order_no)) for order_no in order_nos)

@@ -91,6 +91,7 @@ class Simulator:
         app = web.Application(client_max_size=BODY_BYTES_MAX)
         app.router.add_get("/book", self._show_book)
         app.router.add_post("/book/orders", self._show_orders)
+        app.router.add_get("/book/cards", self._show_cards)
         app.router.add_get("/plan", self._show_plan)
         app.router.add_put("/plan", self._take_plan)
         for path, kind in ENDPOINTS.items():
@@ -128,6 +129,11 @@ class Simulator:
             return web.Response(status=HTTPStatus.BAD_REQUEST, text=f"{error}\n")
         self._processor.settle_due()
         text = json_text(self._book.orders_as_json(wanted.client_id, wanted.order_nos))
+        return web.Response(text=text, content_type="application/json")
+
+    async def _show_cards(self, _: web.Request) -> web.Response:
+        self._processor.settle_due()
+        text = json_text(self._book.cards_as_json(self._cards))
         return web.Response(text=text, content_type="application/json")
 
     async def _show_plan(self, _: web.Request) -> web.Response:

@@ -250,6 +250,8 @@ async def test_some_orders_of_the_book_are_shown_as_they_stand_in_it(caller: Cal
         assert await answer.json() == [whole["N3"], whole["N1"]]
     async with caller.session.post(url, json=wanted | {"clientId": "another"}) as answer:
         assert await answer.json() == []
+    async with caller.session.get(caller.url + "/book/cards") as answer:
+        assert await answer.json() == (await caller.book())["cards"]
     async with caller.session.post(url, json={"clientId": client_id}) as answer:
         assert answer.status == HTTPStatus.BAD_REQUEST
         assert "tranOrderNos" in await answer.text()

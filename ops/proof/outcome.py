@@ -39,7 +39,9 @@ class Outcome:
     """All there is to say of a run.
 
     `sent`, `copies` and `reuses` are upstream's own count. `said` is what the workers logged how
-    often, by event and cause; `forgotten` orders are of the `resolved` those that no worker named. The verdict's findings about `THE_RUN` are what the checker cannot see.
+    often, by event and cause; `forgotten` orders are of the `resolved` those that no worker named;
+    `planned` is how many troubles were to strike. The verdict's findings about `THE_RUN` are what the
+    checker cannot see.
     """
 
     setup: Setup

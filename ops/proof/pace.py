@@ -15,7 +15,7 @@ from ops.proof.timeline import Timeline, Trouble
 
 INTERVALS_MAX = 200
 INTERVAL_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
-# Outcomes went on through a trouble if there was one no longer before its end, and one as soon after it.
+# Outcomes went on through a trouble if one was published at most so long before its end, and one so soon after.
 WENT_ON_SECONDS = 1.0
 
 

@@ -12,6 +12,7 @@ from ops.proof.stage import Stage
 from ops.proof.watching import Watcher
 from ops.sandbox.following import Sender
 from ops.sandbox.paywizard.fault_plan import CALM
+from ops.sandbox.paywizard.money import POINTS
 
 FORGOTTEN_AFTER_SECONDS: Final = 150.0
 """When an open order is an operator's though no worker said so: it was killed before it could."""
@@ -122,7 +123,7 @@ def outdated(stage: Stage, watcher: Watcher) -> list[str]:
     at_first = {
         (card.client_id, card.loyalty_channel, card.account_id): {
             card.currency: card.amount,
-            "Points": Decimal(card.points),
+            POINTS: Decimal(card.points),
         }
         for card in stage.world.cards
     }

@@ -9,12 +9,13 @@ from typing import Any, Final, Self
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from ops.proof.operator_hand import TOPIC as RESOLUTIONS
 from ops.proof.orders import OPEN
 from ops.proof.reading import Schemas, money
 from ops.proof.worker_log import Partition
 from ops.sandbox.following import BALANCE_CHANGES, CONSUMED, RESULTS
 
-_FOLLOWED: Final = (*CONSUMED, "internal.status-checks", "commands.resolution")
+_FOLLOWED: Final = (*CONSUMED, "internal.status-checks", RESOLUTIONS)
 """All that a worker reads: a check or a decision that is never completed is a record lost, too."""
 _CATCH_UP_SECONDS_MAX: Final = 60.0
 _POLL_MILLISECONDS: Final = 50

@@ -9,7 +9,7 @@ import pytest
 
 from ops.sandbox.cache import cache_folder
 from ops.sandbox.kafka.errors import SandboxKafkaError
-from ops.sandbox.kafka.jars import fetch_jars
+from ops.sandbox.kafka.jars import POM, fetch_jars, kafka_version
 
 InstallMaven = Callable[[str], Path]
 # Finds the output folder in its arguments and writes one jar there.
@@ -148,3 +148,9 @@ def test_the_cache_is_where_the_user_keeps_caches(
     """An own folder wins, then XDG's, then the default of the home folder."""
     monkeypatch.setenv("HOME", "/home/someone")
     assert cache_folder(environment) == Path(folder)
+
+
+def test_the_version_of_kafka_is_the_pom_s() -> None:
+    """What a certificate says of a run is what Maven has brought."""
+    assert f"<version>{kafka_version()}</version>" in POM.read_text("utf-8")
+    assert kafka_version().count(".") == 2

@@ -55,16 +55,17 @@ class Processor:
 
     def execute(self, client: Client, body: Body, handling: Handling) -> Answer:
         """Move what has to move, note it in the book, and return what to answer."""
-        self.settle_due()
+        now = self._now()  # read once: whatever one request does, it does at one moment
+        self._settling.settle_due(now)
         match body:
             case Activate():
                 return self._activate(client, body)
             case Inquire():
                 return self._inquire(client, body)
             case Query():
-                return self._query(client, body, handling)
+                return self._query(client, body, handling, now)
             case _:
-                return self._transact(client, body, handling)
+                return self._transact(client, body, handling, now)
 
     def settle_due(self) -> None:
         """Let happen what was pending until now; before anyone looks, so nobody can tell."""
@@ -84,7 +85,9 @@ class Processor:
             return self._transactions.find_by_order_no(client, query.trans_index_code)
         return found
 
-    def _transact(self, client: Client, body: Ordered, handling: Handling) -> Answer:
+    def _transact(
+        self, client: Client, body: Ordered, handling: Handling, now: datetime
+    ) -> Answer:
         key = client.client_id, body.tran_order_no
         first = self._first_answers.get(key)
         if first is not None and handling.repeat is not None:
@@ -93,7 +96,7 @@ class Processor:
             if handling.repeat.how == "refuse":
                 return Answer(handling.repeat.code, "the order number was used before")
         attempt = self._attempts.of(client, body)
-        transaction = self._transactions.add(attempt.intent, attempt.original, self._now())
+        transaction = self._transactions.add(attempt.intent, attempt.original, now)
         self._decide(attempt, transaction, handling.pending)
         self._book.note_executed(transaction)
         answer = success(transaction.reply_data())
@@ -104,7 +107,7 @@ class Processor:
         self, attempt: Attempt, transaction: Transaction, pending: Pending | None
     ) -> None:
         if pending is None:
-            self._settling.settle(attempt, transaction, self._now())
+            self._settling.settle(attempt, transaction, transaction.executed_at)
         else:
             self._settling.wait(attempt, transaction, pending)
 
@@ -123,11 +126,11 @@ class Processor:
             return Answer(CODE_NOT_FOUND, "no such active card")
         return success(card.data())
 
-    def _query(self, client: Client, body: Query, handling: Handling) -> Answer:
+    def _query(self, client: Client, body: Query, handling: Handling, now: datetime) -> Answer:
         found = self.find(client, body, by_order_no=handling.view.by_order_number)
         if found is None:
             return success(None)
-        self._settling.note_query(found, self._now())
+        self._settling.note_query(found, now)
         if isinstance(handling.finding, Hide):
             return success(None)
         return success(query_data(found, handling.view, handling.finding))

@@ -5,6 +5,7 @@ import json
 import random
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http import HTTPStatus
 
@@ -74,6 +75,27 @@ async def test_a_number_sent_twice_has_two_effects(caller: Caller) -> None:
         "movements": [movement | {"checkoutId": each} for each in ids],
     }
     assert (await caller.balances())["USD"] == "79.00"
+
+
+@dataclass
+class RestlessClock:
+    """No two readings are the same."""
+
+    moment: datetime = field(default_factory=lambda: datetime(2026, 1, 5, 12, tzinfo=UTC))
+
+    def __call__(self) -> datetime:
+        """Read it, a second later than before."""
+        self.moment += timedelta(seconds=1)
+        return self.moment
+
+
+async def test_what_one_request_does_happens_at_one_moment(start: Start) -> None:
+    """Executed, settled and moved: nobody may see time pass between them."""
+    caller = await start(Behaviour(), RestlessClock())
+    await caller.done(PAY, pay_fields("N1"))
+    order = await caller.order("N1")
+    (execution,), (movement,) = order["executions"], order["movements"]
+    assert execution["executedAt"] == execution["settledAt"] == movement["at"]
 
 
 async def test_a_number_used_again_for_another_operation_is_the_same_entry(

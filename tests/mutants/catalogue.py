@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from tests.mutants.cards import CARDS
+from tests.mutants.clients import CLIENTS
 from tests.mutants.edges import EDGES
 from tests.mutants.mutant import Mutant
 from tests.mutants.orders import ONE_EFFECT, ONE_OUTCOME, TRUTH
+from tests.mutants.orphans import ORPHANS
 from tests.mutants.progress import LEDGERS, TENURES, TRANSACTIONS
 
 MUTANTS: Final[Sequence[Mutant]] = (
@@ -17,5 +19,7 @@ MUTANTS: Final[Sequence[Mutant]] = (
     *TENURES,
     *LEDGERS,
     *CARDS,
+    *ORPHANS,
     *EDGES,
+    *CLIENTS,
 )

@@ -1,4 +1,4 @@
-"""Breaks at the edges: late commands, personal data, bad records, draining, purging (P8-P14)."""
+"""Breaks at the edges: late commands, personal data, bad records, draining, purging (P8-P13)."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -112,12 +112,12 @@ connection.execute(
         suite=Suite.PURGING,
     ),
     Mutant(
-        name="one client's refused token stops nobody",
-        promise="P14",
-        why="Its circuit stays closed: every command runs into the refusal and uses its number up.",
-        file="worker/adapters/paywizard/slots.py",
-        old="        self._become(self._circuit.call_refused(_now(), *self._probe_plan()))\n",
-        new="        self._circuit.call_refused(_now(), *self._probe_plan())\n",
-        suite=Suite.GATEWAY,
+        name="a purged outcome is told again",
+        promise="P13",
+        why="A duplicate hears of an outcome whose content is gone: a result of nothing.",
+        file="worker/domain/claims.py",
+        old="    if entry.purged_at is not None:\n        return None\n",
+        new="",
+        suite=Suite.DOMAIN,
     ),
 )

@@ -119,6 +119,27 @@ async def test_a_record_that_completes_between_two_looks_leaves_no_orphan(
     assert checks(worker) == []
 
 
+async def test_a_check_of_an_orphan_that_is_being_sent_leaves_it_alone(
+    worker: WorkerOverFakes,
+) -> None:
+    """The check was written of a claim; by now the one who had it in hand has submitted it."""
+    worker.paywizard.hold_back(CLIENT)
+    worker.paywizard.answering.clear()
+    held = worker.send(payment())
+    await worker.until(lambda: worker.store.entries)
+    successor = successor_of(worker, held)
+    await successor.due.once()
+    (check,) = checks(successor)
+    worker.paywizard.let_go(CLIENT)
+    await worker.paywizard.wait_for_requests(1)
+    await run(successor, check)
+    assert statuses(successor) == []
+    worker.paywizard.answering.set()
+    await worker.until(lambda: held in worker.kafka.committed)
+    assert statuses(worker) == ["SUCCEEDED"]
+    await successor.stop()
+
+
 async def test_a_reply_between_the_two_moves_of_an_orphans_check_counts(
     worker: WorkerOverFakes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -202,6 +202,8 @@ class HistoryWriter:
             "tranOrderNo": order,
             "operation": "PAYMENT",
             "requests": 1,
+            "throttled": 0,
+            "repeats": 0,
             "effects": int(not declined),
             "truth": "DECLINED" if declined else "SUCCEEDED",
             "results": [int(declined)],

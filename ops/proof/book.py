@@ -40,6 +40,8 @@ def _order(order: Fields) -> BookOrder:
     return BookOrder(
         requests=order["requests"],
         effects=order["effects"],
+        throttled=order["throttled"],
+        repeats=order["repeats"],
         truth=_once(order["truth"]),
         checkout_ids=tuple(order["checkoutIds"]),
         executed_at=_times(order["executions"]),

@@ -20,6 +20,7 @@ MOVING: Final = (
 
 _Rule = tuple[str, float, dict[str, Any]]
 _ORDERS: Final[tuple[_Rule, ...]] = (
+    ("busy", 0.03, {"kind": "http-error", "status": 429, "retryAfter": 1}),
     ("lost: request closed", 0.03, {"kind": "lose-request", "how": "close"}),
     ("lost: request reset", 0.03, {"kind": "lose-request", "how": "reset"}),
     ("lost: request hangs", 0.01, {"kind": "lose-request", "how": "hang", "hangSeconds": 4}),
@@ -42,6 +43,7 @@ _ORDERS: Final[tuple[_Rule, ...]] = (
 )
 _QUERIES: Final[tuple[_Rule, ...]] = (
     ("query down", 0.2, {"kind": "http-error", "status": 503}),
+    ("query busy", 0.05, {"kind": "http-error", "status": 429, "retryAfter": 1}),
     ("query lost", 0.1, {"kind": "lose-request", "how": "reset"}),
     ("query garbage", 0.05, {"kind": "garbage", "content": "bytes"}),
     ("query odd state", 0.05, {"kind": "wrong-type", "field": "state", "value": "2"}),
@@ -54,7 +56,7 @@ _FOUND: Final[tuple[_Rule, ...]] = (
 
 
 def doubtful_plan(seed: int) -> FaultPlan:
-    """Lose, delay and hold up answers; queries are down at times, and hide or lie about some orders."""
+    """Lose, delay and hold up answers, turn requests away; queries are down at times, and hide or lie about some orders."""
     slow = {"distribution": "uniform", "secondsMin": 0.02, "secondsMax": 0.3}
     rules: list[dict[str, Any]] = [
         {"name": "slow", "fault": {"kind": "delay", "latency": slow}},

@@ -168,12 +168,16 @@ class BalanceChange(NamedTuple):
 class BookOrder(NamedTuple):
     """What PayWizard knows of an order: how often it was asked, and how often it moved something.
 
+    `throttled`: how many requests were turned away at the door; `repeats`: how many came when an
+    earlier one had not been.
     `truth`: SUCCEEDED, DECLINED, or None while it is pending or was never executed.
     `checkout_ids`: one for each execution, whatever came of it; `executed_at`: when each was.
     """
 
     requests: int
     effects: int
+    throttled: int = 0
+    repeats: int = 0
     truth: str | None = None
     checkout_ids: tuple[str, ...] = ()
     executed_at: tuple[datetime, ...] = ()

@@ -130,18 +130,18 @@ def open_findings(trail: Trail) -> Iterator[Finding]:
 
 
 def _asked(trail: Trail, entry: BookOrder) -> Iterator[Finding]:
-    """P1: at most one effect, and not even a second request."""
+    """P1: at most one effect, and no request after one that was not refused at the door."""
     if entry.effects > 1:
         yield trail.finding(
             "P1",
             f"had a double effect: PayWizard moved its money or points {entry.effects} times in "
             f"{entry.requests} requests. Look at its entry in the book.",
         )
-    elif entry.requests > 1:
+    elif entry.repeats:
         yield trail.finding(
             "P1",
-            f"was asked twice: {entry.requests} requests reached PayWizard, which only a refusal at the door "
-            "excuses. Look at the worker's log for what came of the first one.",
+            f"was asked twice: {entry.requests} requests reached PayWizard, {entry.repeats} of them after one "
+            "that was not refused at the door. Look at the worker's log for what came of the first one.",
         )
 
 
@@ -268,7 +268,11 @@ def _without_effect(trail: Trail, latest: Result, entry: BookOrder) -> Iterator[
         booked = "it was never executed, so nobody can have declined it"
     elif latest.status == "NOT_EXECUTED" and entry.checkout_ids:
         booked = f"it was executed, and is {entry.truth or 'pending'}"
-    elif latest.status == "NOT_EXECUTED" and latest.decided_by == "WORKER" and entry.requests:
+    elif (
+        latest.status == "NOT_EXECUTED"
+        and latest.decided_by == "WORKER"
+        and entry.requests > entry.throttled
+    ):
         booked = "it was asked for, and nobody but PayWizard can refuse that"
     if booked:
         yield trail.finding(

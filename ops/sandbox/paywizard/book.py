@@ -23,7 +23,16 @@ class OrderEntry:
     order_no: str
     operation: Operation
     requests: int = 0
+    throttled: int = 0
+    """Of the requests, those that were turned away at the door."""
+    repeats: int = 0
+    """Of the requests, those that came when an earlier one had not been turned away."""
     executed: list[Transaction] = field(default_factory=list)
+
+    def count_request(self) -> None:
+        """A request came."""
+        self.repeats += self.requests > self.throttled
+        self.requests += 1
 
     def as_json(self) -> Json:
         """One member of `orders`; `effects` counts `movements`, one for each time value moved."""
@@ -33,6 +42,8 @@ class OrderEntry:
             "tranOrderNo": self.order_no,
             "operation": self.operation,
             "requests": self.requests,
+            "throttled": self.throttled,
+            "repeats": self.repeats,
             "effects": len(movements),
             "truth": self.truth,
             "results": [int(each.result) for each in self.executed],
@@ -120,7 +131,11 @@ class Book:
         elif kind is Activate and (account_id := _name(fields, "accountId")):
             self._activation(client_id, account_id).requests += 1
         elif kind.operation is not None and (order_no := _name(fields, "tranOrderNo")):
-            self._order(client_id, order_no, kind.operation).requests += 1
+            self._order(client_id, order_no, kind.operation).count_request()
+
+    def note_throttled(self, client_id: str, order_no: str) -> None:
+        """A request for an order is turned away at the door."""
+        self._orders[client_id, order_no].throttled += 1
 
     def note_executed(self, transaction: Transaction) -> None:
         """A request was executed; if it succeeded, the balance has just moved.

@@ -1,6 +1,7 @@
 """Every kind of fault that the simulator can let a request meet, as one member of a JSON plan."""
 
 from enum import Enum, auto
+from http import HTTPStatus
 from typing import Annotated, ClassVar, Final, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field, JsonValue, model_validator
@@ -106,6 +107,11 @@ class HttpError(_Error):
     status: int = Field(ge=300, le=599)
     retry_after: str | int | None = None
     """The header `Retry-After`: seconds, an HTTP date, or anything else a server may say."""
+
+    @property
+    def throttles(self) -> bool:
+        """Whether it turns a request away at the door, so that its caller may ask again."""
+        return self.status == HTTPStatus.TOO_MANY_REQUESTS and not self.effect
 
 
 class CodeError(_Error):

@@ -11,7 +11,8 @@ from http import HTTPStatus
 
 import pytest
 
-from ops.sandbox.paywizard.fault_plan import slow_plan
+from ops.sandbox.paywizard.fault_kinds import HttpError
+from ops.sandbox.paywizard.fault_plan import FaultPlan, Rule, When, slow_plan
 from ops.sandbox.paywizard.server import Behaviour
 from tests.integration.simulator.caller import (
     ACTIVATE,
@@ -30,6 +31,7 @@ from tests.integration.simulator.caller import (
     Fields,
     Start,
     activate_fields,
+    always,
     card_fields,
     pay_fields,
     points_fields,
@@ -63,6 +65,8 @@ async def test_a_number_sent_twice_has_two_effects(caller: Caller) -> None:
         "tranOrderNo": "N1",
         "operation": "PAYMENT",
         "requests": 2,
+        "throttled": 0,
+        "repeats": 1,
         "effects": 2,
         "truth": "SUCCEEDED",
         "results": [0, 0],
@@ -75,6 +79,30 @@ async def test_a_number_sent_twice_has_two_effects(caller: Caller) -> None:
         "movements": [movement | {"checkoutId": each} for each in ids],
     }
     assert (await caller.balances())["USD"] == "79.00"
+
+
+async def test_only_a_request_that_was_turned_away_excuses_the_next(start: Start) -> None:
+    """HTTP 429 does, whoever had not asked before; a query's 429 says nothing of the order."""
+    busy = HttpError(status=429)
+    first, third = When(to_request=1), When(from_request=3)
+    rules = [Rule(name=str(when), when=when, fault=busy) for when in (first, third)]
+    caller = await start(Behaviour(plan=FaultPlan(rules=tuple(rules))))
+    counts = []
+    for _ in range(4):
+        await caller.send(PAY, pay_fields("N1"))
+        await caller.send(QUERY, {"clientId": CLIENT_ID, "transIndexCode": "N1"})
+        order = await caller.order("N1")
+        counts.append([order[name] for name in ("requests", "throttled", "repeats", "effects")])
+    assert counts == [[1, 1, 0, 0], [2, 1, 0, 1], [3, 2, 1, 1], [4, 3, 2, 1]]
+
+
+async def test_who_is_turned_away_after_the_effect_was_not_turned_away(start: Start) -> None:
+    """It says 429 and has executed: whoever asks again has asked twice."""
+    caller = await start(always(HttpError(status=429, effect=True)))
+    for _ in range(2):
+        await caller.send(PAY, pay_fields("N1"))
+    order = await caller.order("N1")
+    assert (order["throttled"], order["repeats"], order["effects"]) == (0, 1, 2)
 
 
 @dataclass

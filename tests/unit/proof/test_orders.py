@@ -31,10 +31,22 @@ def test_a_double_effect_is_found(history: History) -> None:
 
 def test_asking_twice_is_found_without_a_second_effect(history: History) -> None:
     """P1: PayWizard is asked at most once, even if it had the sense to refuse."""
-    book(history, "paid", requests=2)
+    book(history, "paid", requests=2, repeats=1)
     verdict = check(history)
     assert broken(verdict) == [("P1", str(order("paid")))]
     assert "asked twice" in verdict.sentence
+
+
+def test_asking_again_after_a_refusal_at_the_door_is_fine(history: History) -> None:
+    """P1: HTTP 429 is the one answer that excuses a second request."""
+    book(history, "paid", requests=3, throttled=2)
+    assert broken(check(history)) == []
+
+
+def test_a_refusal_at_the_door_that_came_too_late_excuses_nothing(history: History) -> None:
+    """P1: what was turned away had no business at the door; an earlier request was not."""
+    book(history, "paid", requests=2, throttled=1, repeats=1)
+    assert broken(check(history)) == [("P1", str(order("paid")))]
 
 
 def test_a_lost_order_is_found(history: History) -> None:
@@ -178,12 +190,17 @@ def test_an_effect_with_not_executed_or_declined_is_found(
     assert "has an effect" in verdict.sentence
 
 
-@pytest.mark.parametrize(("decided_by", "is_fine"), [("WORKER", False), ("REPLY", True)])
+@pytest.mark.parametrize(
+    ("decided_by", "throttled", "is_fine"),
+    [("WORKER", 0, False), ("WORKER", 1, False), ("WORKER", 2, True), ("REPLY", 0, True)],
+)
 def test_no_answer_that_is_called_not_executed_is_found(
-    history: History, decided_by: str, is_fine: bool
+    history: History, decided_by: str, throttled: int, is_fine: bool
 ) -> None:
     """P4: what was asked for and not answered is doubt; only PayWizard can refuse it."""
-    history.book.orders[order("expired")] = BookOrder(requests=1, effects=0)
+    history.book.orders[order("expired")] = BookOrder(
+        requests=2, effects=0, throttled=throttled
+    )
     first_result(history, "expired", decided_by=decided_by)
     assert broken(check(history)) == ([] if is_fine else [("truth", str(order("expired")))])
 

@@ -67,7 +67,9 @@ BOOK = {
             "clientId": CLIENT,
             "tranOrderNo": "A-1",
             "operation": "PAYMENT",
-            "requests": 2,
+            "requests": 3,
+            "throttled": 1,
+            "repeats": 1,
             "effects": 1,
             "truth": "SUCCEEDED",
             "results": [0],
@@ -329,8 +331,10 @@ def test_the_book_is_read_exactly() -> None:
     )
     book = book_of(json.dumps(line) for lines in told for line in lines)
     assert book.orders[Order(CLIENT, "A-1")] == BookOrder(
-        requests=2,
+        requests=3,
         effects=1,
+        throttled=1,
+        repeats=1,
         truth="SUCCEEDED",
         checkout_ids=("9001",),
         executed_at=(NOON, NOON),

@@ -134,8 +134,10 @@ class Book:
             self._order(client_id, order_no, kind.operation).count_request()
 
     def note_throttled(self, client_id: str, order_no: str) -> None:
-        """A request for an order is turned away at the door."""
-        self._orders[client_id, order_no].throttled += 1
+        """A request for an order is turned away at the door, if it was counted when it came."""
+        entry = self._orders.get((client_id, order_no))
+        if entry is not None:
+            entry.throttled += 1
 
     def note_executed(self, transaction: Transaction) -> None:
         """A request was executed; if it succeeded, the balance has just moved.

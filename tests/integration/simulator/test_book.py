@@ -96,6 +96,13 @@ async def test_only_a_request_that_was_turned_away_excuses_the_next(start: Start
     assert counts == [[1, 1, 0, 0], [2, 1, 0, 1], [3, 2, 1, 1], [4, 3, 2, 1]]
 
 
+async def test_who_cannot_be_counted_is_turned_away_all_the_same(start: Start) -> None:
+    """No entry can be made under such a number, and the answer is 429 as for others."""
+    caller = await start(always(HttpError(status=429)))
+    assert (await caller.send(PAY, pay_fields("N1\n"))).status == 429
+    assert (await caller.book())["orders"] == []
+
+
 async def test_who_is_turned_away_after_the_effect_was_not_turned_away(start: Start) -> None:
     """It says 429 and has executed: whoever asks again has asked twice."""
     caller = await start(always(HttpError(status=429, effect=True)))

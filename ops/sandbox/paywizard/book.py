@@ -9,6 +9,7 @@ from typing import Literal
 
 from ops.sandbox.paywizard.bodies import Activate, Body, Inquire, Operation, Query
 from ops.sandbox.paywizard.cards import HeldCard
+from ops.sandbox.paywizard.fault_kinds import WITH_ORDER_NUMBER
 from ops.sandbox.paywizard.fault_plan import Subject
 from ops.sandbox.paywizard.money import POINTS, in_units
 from ops.sandbox.paywizard.transactions import Result, Transaction
@@ -24,9 +25,9 @@ class OrderEntry:
     operation: Operation
     requests: int = 0
     throttled: int = 0
-    """Of the requests, those that were turned away at the door."""
+    """Of the requests, those whose callers were told that they were turned away at the door."""
     repeats: int = 0
-    """Of the requests, those that came when an earlier one had not been turned away."""
+    """Of the requests, those that came when an earlier one's caller had not been told so."""
     executed: list[Transaction] = field(default_factory=list)
 
     def count_request(self) -> None:
@@ -133,10 +134,12 @@ class Book:
         elif kind.operation is not None and (order_no := _name(fields, "tranOrderNo")):
             self._order(client_id, order_no, kind.operation).count_request()
 
-    def note_throttled(self, client_id: str, order_no: str) -> None:
-        """A request for an order is turned away at the door, if it was counted when it came."""
-        entry = self._orders.get((client_id, order_no))
-        if entry is not None:
+    def note_throttled(self, subject: Subject) -> None:
+        """A request is told that it was turned away at the door; a query's is nobody's concern."""
+        if subject.endpoint not in WITH_ORDER_NUMBER or subject.order_no is None:
+            return
+        entry = self._orders.get((subject.client_id, subject.order_no))
+        if entry is not None:  # else it was none to be counted when it came
             entry.throttled += 1
 
     def note_executed(self, transaction: Transaction) -> None:

@@ -40,6 +40,12 @@ async def deliver(
             return spoilt(answer, fault, moment)
 
 
+def is_gone(request: web.Request) -> bool:
+    """Whether nobody waits for the answer any more."""
+    transport = request.transport
+    return transport is None or transport.is_closing()
+
+
 async def _lose(request: web.Request, fault: LoseRequest | LoseAnswer) -> web.Response:
     if fault.how == "hang":
         await _until_gone(request, fault.hang_seconds)
@@ -78,8 +84,7 @@ async def _until_gone(request: web.Request, seconds_max: float) -> None:
     """Say nothing until the caller gives up or the time is over."""
     deadline = asyncio.get_running_loop().time() + seconds_max
     while asyncio.get_running_loop().time() < deadline:
-        transport = request.transport
-        if transport is None or transport.is_closing():
+        if is_gone(request):
             return
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 

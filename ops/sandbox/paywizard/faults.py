@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ops.sandbox.paywizard.book import Book, Met
-from ops.sandbox.paywizard.fault_kinds import WITH_ORDER_NUMBER, Delay, Fault, HttpError, Stage
+from ops.sandbox.paywizard.fault_kinds import Delay, Fault, Stage
 from ops.sandbox.paywizard.fault_plan import FaultPlan, QueryView, Rule, Subject
 
 
@@ -76,9 +76,4 @@ class Faults:
         return Encounter(subject, self._plan, self._plan.met_by(subject), self._note)
 
     def _note(self, subject: Subject, rule: Rule) -> None:
-        fault, order_no = rule.fault, subject.order_no
-        self._book.note_met(Met(self._now(), subject, rule.name, fault.kind))
-        if order_no is None or subject.endpoint not in WITH_ORDER_NUMBER:
-            return
-        if isinstance(fault, HttpError) and fault.throttles:
-            self._book.note_throttled(subject.client_id, order_no)
+        self._book.note_met(Met(self._now(), subject, rule.name, rule.fault.kind))

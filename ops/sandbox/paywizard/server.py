@@ -15,9 +15,9 @@ from ops.sandbox.paywizard.attempts import Attempts
 from ops.sandbox.paywizard.bodies import ENDPOINTS, Body, read_body
 from ops.sandbox.paywizard.book import Book
 from ops.sandbox.paywizard.cards import Cards
-from ops.sandbox.paywizard.delivery import deliver
+from ops.sandbox.paywizard.delivery import deliver, is_gone
 from ops.sandbox.paywizard.execution import Executor
-from ops.sandbox.paywizard.fault_kinds import Stage
+from ops.sandbox.paywizard.fault_kinds import HttpError, Stage
 from ops.sandbox.paywizard.fault_plan import CALM, FaultPlan
 from ops.sandbox.paywizard.faults import Faults
 from ops.sandbox.paywizard.processor import Processor
@@ -165,6 +165,9 @@ class Simulator:
         await asyncio.sleep(encounter.seconds(Stage.BEFORE_EFFECT))
         answer, fault = self._executor.execute(encounter, client, body)
         await asyncio.sleep(encounter.seconds(Stage.BEFORE_ANSWER))
+        if isinstance(fault, HttpError) and fault.throttles and not is_gone(request):
+            # Not before: who does not hear it has no leave to ask again.
+            self._book.note_throttled(encounter.subject)
         return await deliver(request, answer, fault, self._now())
 
     def _admit(

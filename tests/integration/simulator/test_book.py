@@ -11,8 +11,9 @@ from http import HTTPStatus
 
 import pytest
 
-from ops.sandbox.paywizard.fault_kinds import HttpError
+from ops.sandbox.paywizard.fault_kinds import Delay, HttpError
 from ops.sandbox.paywizard.fault_plan import FaultPlan, Rule, When, slow_plan
+from ops.sandbox.paywizard.latency import Constant
 from ops.sandbox.paywizard.server import Behaviour
 from tests.integration.simulator.caller import (
     ACTIVATE,
@@ -94,6 +95,25 @@ async def test_only_a_request_that_was_turned_away_excuses_the_next(start: Start
         order = await caller.order("N1")
         counts.append([order[name] for name in ("requests", "throttled", "repeats", "effects")])
     assert counts == [[1, 1, 0, 0], [2, 1, 0, 1], [3, 2, 1, 1], [4, 3, 2, 1]]
+
+
+async def test_who_does_not_hear_that_it_was_turned_away_may_not_ask_again(
+    start: Start,
+) -> None:
+    """Nothing was executed, but its caller cannot know: to ask again is a repeat."""
+    when = When(to_request=1)
+    slow = Delay(latency=Constant(seconds=1))
+    rules = [Rule(name="busy", when=when, fault=HttpError(status=429))]
+    rules += [Rule(name="slow", when=when, fault=slow)]
+    caller = await start(Behaviour(plan=FaultPlan(rules=tuple(rules))))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await caller.send(PAY, pay_fields("N1"))
+    # As slow and begun later: once its answer is there, the first one's has gone nowhere.
+    assert (await caller.send(PAY, pay_fields("N2"))).status == 429
+    await caller.send(PAY, pay_fields("N1"))
+    order = await caller.order("N1")
+    assert (order["requests"], order["throttled"], order["repeats"]) == (2, 0, 1)
 
 
 async def test_who_cannot_be_counted_is_turned_away_all_the_same(start: Start) -> None:

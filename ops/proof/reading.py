@@ -2,11 +2,13 @@
 
 import io
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from sys import intern
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 import fastavro
@@ -43,6 +45,9 @@ CONFLUENT_MAGIC = b"\x00"
 ORDER_NUMBER_LENGTH_MAX = 64
 MONEY_SCALE = 4
 AMOUNTS_KEPT = KEYS_KEPT = 100_000
+TIMES_OF_SENDING = frozenset({"requestedAt", "expiresAt"})
+# Of a reload's `activating` null means neither true nor false.
+MEANT_BY_NULL: Mapping[str, object] = MappingProxyType({"nsfAllowed": False})
 # What fastavro notes in a schema that it has parsed.
 PARSED = "__fastavro_parsed__"
 
@@ -284,11 +289,11 @@ def _key_digest(key: bytes | None) -> bytes:
 
 
 def _content(name: str, fields: Fields) -> bytes:
-    """Return what tells two commands apart: all fields that are set, but for the times of sending."""
+    """Return what tells two commands apart: all that is set and no default, but for times of sending."""
     told = {
         k: v
         for k, v in fields.items()
-        if v is not None and k not in {"requestedAt", "expiresAt"}
+        if v is not None and v is not MEANT_BY_NULL.get(k) and k not in TIMES_OF_SENDING
     }
     return digest(repr((name, sorted(told.items()))).encode("utf-8"))
 

@@ -148,6 +148,7 @@ def test_a_command_is_read_with_what_the_promises_need() -> None:
         {"requestedAt": NOON + timedelta(days=1)},
         {"expiresAt": NOON},
         {"clientId": CLIENT},
+        {"nsfAllowed": False},
         {"amount": Decimal("10.5")},
     ],
 )

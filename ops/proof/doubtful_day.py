@@ -56,7 +56,10 @@ _FOUND: Final[tuple[_Rule, ...]] = (
 
 
 def doubtful_plan(seed: int) -> FaultPlan:
-    """Lose, delay and hold up answers, turn requests away; queries are down at times, and hide or lie about some orders."""
+    """Lose, delay and hold up answers, turn requests away.
+
+    Queries are down at times, and hide or lie about some orders.
+    """
     slow = {"distribution": "uniform", "secondsMin": 0.02, "secondsMax": 0.3}
     rules: list[dict[str, Any]] = [
         {"name": "slow", "fault": {"kind": "delay", "latency": slow}},

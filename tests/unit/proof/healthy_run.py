@@ -106,7 +106,10 @@ class Run:
         at: float | None = None,
         **fields: Any,
     ) -> Result:
-        """Publish an outcome; `at` is the second of its submission, a reply takes half a second."""
+        """Publish an outcome; `at` is the second of its submission, a reply takes half a second.
+
+        What PayWizard did not say is the worker's own.
+        """
         assert command.order is not None
         assert command.account_id is not None
         result = Result(
@@ -118,13 +121,15 @@ class Run:
             source=command.place,
             checkout_id=f"9-{command.order.tran_order_no}" if status == "SUCCEEDED" else None,
             card=Card(CLIENT, "FACTOR4", command.account_id),
-            decided_by="REPLY",
             submitted_at=None if at is None else second(at),
-            decided_at=None if at is None else second(at + 0.5),
-            amount=command.amount,
-            currency=command.currency,
-            points=command.points,
-            **fields,
+            **{
+                "decided_by": "WORKER" if status in {"IN_DOUBT", "NOT_EXECUTED"} else "REPLY",
+                "decided_at": None if at is None else second(at + 0.5),
+                "amount": command.amount,
+                "currency": command.currency,
+                "points": command.points,
+            }
+            | fields,
         )
         self.history.results.append(result)
         return result

@@ -44,8 +44,11 @@ def letter_findings(
     letters: Iterable[DeadLetter], originals: Mapping[Place, Command], numbers: CardNumbers
 ) -> Iterator[Finding]:
     """Check each dead letter for its content; `originals` are the records that were sent."""
+    told: set[Place] = set()
     for letter in letters:
         original = originals.get(letter.original) if letter.original else None
+        if original is not None and not _is_command(original):
+            yield from _told_once(letter, original, told)
         yield from _explained(letter)
         yield from _unaltered(letter, original)
         yield from _discreet(letter, original, numbers)
@@ -66,6 +69,18 @@ def _refused(command: Command, found: list[DeadLetter]) -> Iterator[Finding]:
             "P11",
             f"says CONFLICT, but its original claims no number ({command.flaw}).",
         )
+
+
+def _is_command(original: Command) -> bool:
+    """Whether the record was to be a command: the others claim no number, and may lead to no letter at all."""
+    return bool(original.flaw or original.operation)
+
+
+def _told_once(letter: DeadLetter, original: Command, told: set[Place]) -> Iterator[Finding]:
+    """P2: one Kafka transaction completes a record; `told` are those that had their letter before."""
+    if original.place in told:
+        yield _finding(letter, "P2", f"is not the only one of {original.place}.")
+    told.add(original.place)
 
 
 def _explained(letter: DeadLetter) -> Iterator[Finding]:

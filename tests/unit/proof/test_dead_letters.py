@@ -55,6 +55,14 @@ def test_a_second_dead_letter_is_found(history: History, original: Place) -> Non
     assert len(check(history).findings) == 1
 
 
+def test_a_second_dead_letter_of_a_resolution_is_found(history: History) -> None:
+    """P2: an operator's record is completed once, as any other."""
+    (resolution,) = history.resolutions
+    (letter,) = [x for x in history.dead_letters if x.original == resolution.place]
+    history.dead_letters.append(replace(letter, place=letter.place._replace(offset=99)))
+    assert broken(check(history)) == [("P2", "dead letter paywizard.dead-letters[0]@99")]
+
+
 @pytest.mark.parametrize("field", ["value_digest", "key_digest"])
 def test_altered_bytes_in_a_dead_letter_are_found(history: History, field: str) -> None:
     """P3: a dead letter holds the original's key and bytes, so that it can be sent again."""

@@ -3,9 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from ops.proof.cards import balance_findings, order_within_cards, silent_cards, turns
+from ops.proof.cards import (
+    balance_findings,
+    missing_times,
+    order_within_cards,
+    silent_cards,
+    turns,
+)
 from ops.proof.dead_letters import letter_findings, letters_by_original, refused_findings
 from ops.proof.discretion import CardNumbers, text_findings
+from ops.proof.follow_ups import FollowUps
 from ops.proof.history import (
     BalanceChange,
     Card,
@@ -18,10 +25,19 @@ from ops.proof.history import (
     Result,
     Turn,
 )
-from ops.proof.orders import NEVER_ASKED, OPEN, Trail, open_findings, order_findings, trails
+from ops.proof.orders import (
+    NAME_AN_ORIGINAL,
+    NEVER_ASKED,
+    OPEN,
+    Trail,
+    open_findings,
+    order_findings,
+    trails,
+)
 from ops.proof.originals import Originals
 from ops.proof.packing import TURNS
 from ops.proof.shelves import SHELVES, Shelves
+from ops.proof.truth import truth_findings
 
 Share = tuple[Iterable[Command], Iterable[Result]]
 
@@ -38,6 +54,7 @@ class Inspection:
         self._letters = letters_by_original(history)
         self._numbers = CardNumbers()
         self._taken = Originals(history.book)
+        self._follow_ups = FollowUps()
         self._originals: dict[Place, Command] = {c.place: c for c in history.resolutions}
         self._unasked: set[Order] = set(history.book.orders)
         self._unsettled: set[Card] = set()
@@ -45,7 +62,7 @@ class Inspection:
         self._turns: Records[Turn] = Shelves(TURNS) if _is_large(history) else []
         self._texts: list[tuple[Place, tuple[str, ...]]] = []
         self._statuses: Counter[str] = Counter()
-        self._orders = self._copies = self._returned = 0
+        self._orders = self._copies = self._returned = self._refused = 0
 
     def findings(self) -> Iterator[Finding]:
         """Yield all that is broken."""
@@ -54,6 +71,7 @@ class Inspection:
         yield from self._unreadable()
         for commands, results in _shares(self._history):
             yield from self._share(commands, results)
+        yield from self._follow_ups.findings()
         for order in sorted(self._unasked):
             yield from order_findings(
                 Trail(order), self._letters, self._history.book.orders[order]
@@ -97,7 +115,10 @@ class Inspection:
             self._note(trail)
             entry = self._history.book.orders.get(order, NEVER_ASKED)
             yield from order_findings(trail, self._letters, entry)
+            yield from truth_findings(trail, entry)
             yield from self._taken.findings(trail, entry)
+            yield from missing_times(trail)
+            self._follow_ups.note(trail)
             if self._all_settled:
                 yield from open_findings(trail)
         self._turns.extend(turns(by_order.values()))
@@ -114,6 +135,10 @@ class Inspection:
         latest = trail.latest
         if latest is None:
             return
+        first = next(iter(trail.firsts), latest)
+        self._refused += (
+            first.status == "NOT_EXECUTED" and first.operation not in NAME_AN_ORIGINAL
+        )
         self._statuses[latest.status] += 1
         if latest.status in OPEN and latest.card:
             self._unsettled.add(latest.card)
@@ -127,6 +152,7 @@ class Inspection:
             "order numbers": self._orders,
             "exact duplicates": self._copies,
             "numbers that came back after their end": self._returned,
+            "refused for no original's sake": self._refused,
             "effects": sum(entry.effects for entry in history.book.orders.values()),
             "results": len(history.results),
             **dict(sorted(self._statuses.items())),

@@ -1,7 +1,8 @@
-"""The promises about order numbers: one effect (P1), one outcome (P2), nothing lost (P3), no reuse (P5, P13), and the truth."""
+"""The promises about order numbers: one effect (P1), one outcome (P2), nothing lost (P3), honest doubt (P4), no reuse (P5, P13)."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from ops.proof.history import (
     BookOrder,
@@ -16,7 +17,21 @@ from ops.proof.history import (
 
 FINAL = frozenset({"SUCCEEDED", "DECLINED", "NOT_EXECUTED"})
 OPEN = frozenset({"PENDING", "IN_DOUBT"})
-MOVES_VALUE = frozenset({"PAYMENT", "TIP", "RELOAD", "ISSUE_POINTS", "REDEEM_POINTS", "VOID"})
+# Who may say so. "Not found" decides nothing, and of what it sent a worker only knows that it waits.
+DECIDERS = MappingProxyType(
+    {
+        ("first", "SUCCEEDED"): frozenset({"REPLY", "STATUS_QUERY"}),
+        ("first", "DECLINED"): frozenset({"REPLY", "STATUS_QUERY"}),
+        ("first", "NOT_EXECUTED"): frozenset({"REPLY", "WORKER"}),
+        ("first", "PENDING"): frozenset({"REPLY", "STATUS_QUERY"}),
+        ("first", "IN_DOUBT"): frozenset({"WORKER"}),
+        ("final", "SUCCEEDED"): frozenset({"REPLY", "STATUS_QUERY", "OPERATOR"}),
+        ("final", "DECLINED"): frozenset({"REPLY", "STATUS_QUERY", "OPERATOR"}),
+        ("final", "NOT_EXECUTED"): frozenset({"OPERATOR"}),
+    }
+)
+NAME_AN_ORIGINAL = frozenset({"VOID", "TIP"})
+STATUS_CHECKS = "internal.status-checks"
 NEVER_ASKED = BookOrder(requests=0, effects=0)
 
 Letters = dict[Place, list[DeadLetter]]
@@ -24,7 +39,7 @@ Letters = dict[Place, list[DeadLetter]]
 
 @dataclass(slots=True)
 class Trail:
-    """Everything that was seen of one order number; replays are left out, they repeat what is here.
+    """Everything that was seen of one order number; `replays` repeat what is among the others.
 
     `executed` is the record that the first outcome answers.
     """
@@ -34,6 +49,7 @@ class Trail:
     firsts: list[Result] = field(default_factory=list)
     finals: list[Result] = field(default_factory=list)
     strangers: list[Result] = field(default_factory=list)
+    replays: list[Result] = field(default_factory=list)
     executed: Command | None = None
 
     def results_with(self, event: str) -> list[Result]:
@@ -90,12 +106,22 @@ def trails(commands: Iterable[Command], results: Iterable[Result]) -> dict[Order
     for result in results:
         trail = found.get(result.order) or found.setdefault(result.order, Trail(result.order))
         kind = trail.results_with(result.event_id)
-        if kind is trail.strangers or not result.replayed:
-            kind.append(result)
+        is_replay = result.replayed and kind is not trail.strangers
+        (trail.replays if is_replay else kind).append(result)
     for trail in found.values():
-        source = trail.firsts[0].source if trail.firsts else None
-        trail.executed = next((c for c in trail.commands if c.place == source), None)
+        if trail.firsts:
+            trail.executed = _executed(trail.commands, trail.firsts[0].source)
     return found
+
+
+def _executed(commands: list[Command], source: Place) -> Command | None:
+    """Return the command that an outcome of this source answers.
+
+    What a status check ended, because its record had been lost, names the check.
+    """
+    if source.topic.endswith(STATUS_CHECKS) and len({c.content for c in commands}) == 1:
+        return commands[0]
+    return next((c for c in commands if c.place == source), None)
 
 
 def order_findings(trail: Trail, letters: Letters, entry: BookOrder) -> Iterator[Finding]:
@@ -114,9 +140,9 @@ def order_findings(trail: Trail, letters: Letters, entry: BookOrder) -> Iterator
         yield _lost(trail, letters, entry)
         return
     yield from _outcomes(trail)
+    yield from _replays(trail)
     yield from _reuse(trail, letters)
     yield from _remembered(trail, entry)
-    yield from _truth(trail, entry)
 
 
 def open_findings(trail: Trail) -> Iterator[Finding]:
@@ -146,10 +172,9 @@ def _asked(trail: Trail, entry: BookOrder) -> Iterator[Finding]:
 
 
 def _unasked(trail: Trail, entry: BookOrder) -> Iterator[Finding]:
-    if entry.effects:
-        yield trail.finding(
-            "truth", "moved money or points, but no command carries that number."
-        )
+    if entry.requests:
+        moved = "moved money or points" if entry.effects else "was asked for"
+        yield trail.finding("truth", f"{moved}, but no command carries that number.")
     if trail.firsts or trail.finals or trail.strangers:
         yield trail.finding("P2", "has a result, but no command carries that number.")
 
@@ -180,8 +205,39 @@ def _outcomes(trail: Trail) -> Iterator[Finding]:
         yield trail.finding(
             "P2", f"has a first outcome of an unlisted status: {first.status!r}."
         )
+    yield from _decided(trail, "first", first)
     if trail.finals:
         yield from _final(trail, first, trail.finals[0])
+        yield from _decided(trail, "final", trail.finals[0])
+
+
+def _decided(trail: Trail, kind: str, told: Result) -> Iterator[Finding]:
+    """P4: an outcome is the word of somebody who can know."""
+    deciders = DECIDERS.get((kind, told.status))
+    if deciders is not None and told.decided_by not in deciders:
+        yield trail.finding(
+            "P4",
+            f"has a {kind} outcome {told.status} that was decided by {told.decided_by or 'nobody'}; only "
+            f"{' or '.join(sorted(deciders))} can know that.",
+        )
+
+
+def _replays(trail: Trail) -> Iterator[Finding]:
+    """P2: what is told once more is what was told, or how open that still is."""
+    told = {(each.event_id, _said(each)) for each in (*trail.firsts, *trail.finals)}
+    for replay in trail.replays:
+        if (replay.event_id, _said(replay)) not in told:
+            yield trail.finding(
+                "P2",
+                f"has a result at {replay.place} that says it is a repetition, but nothing like it was told.",
+            )
+
+
+def _said(result: Result) -> tuple[object, ...]:
+    """Return what a repetition may not change: from doubt an order may have become pending."""
+    status = "open" if result.status in OPEN else result.status
+    asked = (result.amount, result.currency, result.points)
+    return (status, result.operation, result.card, *asked)
 
 
 def _final(trail: Trail, first: Result, final: Result) -> Iterator[Finding]:
@@ -213,9 +269,11 @@ def _reuse(trail: Trail, letters: Letters) -> Iterator[Finding]:
             "P2", f"has a result that answers {source}, which is no command of it."
         )
         return
+    # What was refused comes again when its cause is mended.
+    is_redriven = any(name == "redrive.count" for name, _ in executed.headers)
     for command in trail.commands:
         reasons = [letter.header("dlq.reason") for letter in letters.get(command.place, ())]
-        if command.content == executed.content and reasons:
+        if command.content == executed.content and reasons and not is_redriven:
             yield trail.finding(
                 "P2",
                 f"has its result, yet the record at {command.place}, which asks for the same, became a dead "
@@ -245,99 +303,3 @@ def _remembered(trail: Trail, entry: BookOrder) -> Iterator[Finding]:
                 f"came back at {command.place} after it had ended, and {what}: its number was forgotten. "
                 "Look at whether a purge left its tombstone.",
             )
-
-
-def _truth(trail: Trail, entry: BookOrder) -> Iterator[Finding]:
-    """What is published is what PayWizard's book says."""
-    latest = trail.latest
-    assert latest is not None
-    if latest.operation in MOVES_VALUE and latest.status == "SUCCEEDED":
-        yield from _succeeded(trail, latest, entry)
-    if latest.operation in MOVES_VALUE and latest.status in {"DECLINED", "NOT_EXECUTED"}:
-        yield from _without_effect(trail, latest, entry)
-    if trail.executed is not None:
-        yield from _as_commanded(trail, latest, trail.executed, entry)
-
-
-def _without_effect(trail: Trail, latest: Result, entry: BookOrder) -> Iterator[Finding]:
-    """DECLINED is what PayWizard had and did not carry out; NOT_EXECUTED is what it never had."""
-    booked = ""
-    if entry.effects:
-        booked = "it has an effect"
-    elif latest.status == "DECLINED" and not entry.checkout_ids:
-        booked = "it was never executed, so nobody can have declined it"
-    elif latest.status == "NOT_EXECUTED" and entry.checkout_ids:
-        booked = f"it was executed, and is {entry.truth or 'pending'}"
-    elif (
-        latest.status == "NOT_EXECUTED"
-        and latest.decided_by == "WORKER"
-        and entry.requests > entry.throttled
-    ):
-        booked = "it was asked for, and nobody but PayWizard can refuse that"
-    if booked:
-        yield trail.finding(
-            "truth", f"was published as {latest.status}, but in PayWizard's book {booked}."
-        )
-
-
-def _succeeded(trail: Trail, latest: Result, entry: BookOrder) -> Iterator[Finding]:
-    if not entry.effects:
-        yield trail.finding(
-            "truth",
-            "was published as SUCCEEDED without effect: in PayWizard's book nothing moved.",
-        )
-    elif latest.checkout_id is None and _is_known_without_id(latest):
-        return
-    elif latest.checkout_id not in entry.checkout_ids:
-        yield trail.finding(
-            "truth",
-            f"was published with the checkoutId {latest.checkout_id or 'missing'}; PayWizard's book has "
-            f"{', '.join(entry.checkout_ids) or 'none'}.",
-        )
-
-
-def _is_known_without_id(latest: Result) -> bool:
-    """A void shows at its original, and an operator may have no id: then no answer ever named one."""
-    by_its_original = latest.decided_by == "STATUS_QUERY" and latest.operation == "VOID"
-    return by_its_original or latest.decided_by == "OPERATOR"
-
-
-def _told_as_commanded(trail: Trail, latest: Result, executed: Command) -> Iterator[Finding]:
-    """The result repeats what was asked for."""
-    for name, asked, told in (
-        ("amount", executed.amount, latest.amount),
-        ("currency", executed.currency, latest.currency),
-        ("points", executed.points, latest.points),
-    ):
-        if asked is not None and asked != told:
-            yield trail.finding(
-                "truth", f"asked for {name} {asked}, but its result says {told}."
-            )
-
-
-def _as_commanded(
-    trail: Trail, latest: Result, executed: Command, entry: BookOrder
-) -> Iterator[Finding]:
-    """Where both name a thing, PayWizard did what the executed command asked for."""
-    if latest.operation != executed.operation:
-        yield trail.finding(
-            "truth", f"is a {executed.operation}, but its result calls it {latest.operation}."
-        )
-    answered = latest.card.account_id if latest.card else None
-    if executed.account_id and answered and executed.account_id != answered:
-        yield trail.finding("truth", "has a result that names another card than its command.")
-    yield from _told_as_commanded(trail, latest, executed)
-    if not entry.effects:
-        return
-    for name, asked, moved in (
-        ("operation", executed.operation, entry.operation),
-        ("amount", executed.amount, entry.amount),
-        ("currency", executed.currency, entry.currency),
-        ("points", executed.points, entry.points),
-    ):
-        if asked is not None and moved is not None and asked != moved:
-            yield trail.finding(
-                "truth", f"asked for {name} {asked}, but PayWizard booked {moved}."
-            )
-    if executed.account_id and entry.account_id and executed.account_id != entry.account_id:
-        yield trail.finding("truth", "was executed on another card than its command names.")

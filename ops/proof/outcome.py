@@ -124,6 +124,9 @@ def shortcomings_of(
     for what, sent in (("exact duplicates", copies), ("dead letters CONFLICT", reuses)):
         if (found := counts.get(what, 0)) != sent:
             yield f"Upstream sent {sent}, and the checker counts {found} {what}."
+    # Upstream's orders never expire and are well formed, and PayWizard refuses none but at the door.
+    if refused := counts.get("refused for no original's sake"):
+        yield f"{refused} good orders were refused: no first outcome of theirs may be NOT_EXECUTED."
     if other := counts["dead letters"] - counts.get("dead letters CONFLICT", 0):
         yield f"{other} good records became dead letters."
     for code in sorted(set(exit_codes) - EXIT_CODES):

@@ -120,9 +120,9 @@ class Run:
             status=status,
             source=command.place,
             checkout_id=f"9-{command.order.tran_order_no}" if status == "SUCCEEDED" else None,
-            card=Card(CLIENT, "FACTOR4", command.account_id),
             submitted_at=None if at is None else second(at),
             **{
+                "card": Card(CLIENT, "FACTOR4", command.account_id),
                 "decided_by": "WORKER" if status in {"IN_DOUBT", "NOT_EXECUTED"} else "REPLY",
                 "decided_at": None if at is None else second(at + 0.5),
                 "amount": command.amount,

@@ -1,8 +1,8 @@
-"""Doctored orders: a repeated effect, a lost order, a wrong outcome or an untruth is found, and named."""
+"""Doctored orders: a repeated effect, a lost order, a wrong outcome or a guess is found, and named."""
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -11,6 +11,7 @@ from ops.proof.history import BookOrder, History, Place, digest, event_id
 from tests.unit.proof.healthy_run import (
     CONFLICT,
     GARBAGE,
+    POOR,
     RICH,
     Run,
     book,
@@ -162,84 +163,11 @@ def test_a_dead_letter_of_what_was_executed_is_found(history: History) -> None:
     assert str(copy) in verdict.sentence
 
 
-def test_succeeded_without_effect_is_found(history: History) -> None:
-    """What is published as SUCCEEDED moved something."""
-    book(history, "paid", effects=0, checkout_ids=())
-    verdict = check(history)
-    assert broken(verdict) == [("truth", str(order("paid")))]
-    assert "without effect" in verdict.sentence
-
-
-def test_succeeded_without_any_request_is_found(history: History) -> None:
-    """An order that the book has never heard of did not succeed."""
-    del history.book.orders[order("settled")]
-    assert broken(check(history)) == [("truth", str(order("settled")))]
-
-
-@pytest.mark.parametrize("number", ["expired", "declined"])
-def test_an_effect_with_not_executed_or_declined_is_found(
-    history: History, number: str
-) -> None:
-    """What is published as NOT_EXECUTED or DECLINED moved nothing."""
-    history.book.orders[order(number)] = history.book.orders[order("paid")]
-    first_result(history, number, card=None)
-    commands = [c for c in history.commands if c.order == order(number)]
-    doctor(history.commands, lambda c: c is commands[0], account_id=RICH.account_id)
-    verdict = check(history)
-    assert broken(verdict) == [("truth", str(order(number)))]
-    assert "has an effect" in verdict.sentence
-
-
-@pytest.mark.parametrize(
-    ("decided_by", "throttled", "is_fine"),
-    [("WORKER", 0, False), ("WORKER", 1, False), ("WORKER", 2, True), ("REPLY", 0, True)],
-)
-def test_no_answer_that_is_called_not_executed_is_found(
-    history: History, decided_by: str, throttled: int, is_fine: bool
-) -> None:
-    """P4: what was asked for and not answered is doubt; only PayWizard can refuse it."""
-    history.book.orders[order("expired")] = BookOrder(
-        requests=2, effects=0, throttled=throttled
-    )
-    first_result(history, "expired", decided_by=decided_by)
-    assert broken(check(history)) == ([] if is_fine else [("truth", str(order("expired")))])
-
-
-def test_a_wrong_checkout_id_is_found(history: History) -> None:
-    """The handle that subscribers get is PayWizard's."""
-    first_result(history, "paid", checkout_id="9-other")
-    assert broken(check(history)) == [("truth", str(order("paid")))]
-
-
 def test_an_effect_without_a_command_is_found(history: History) -> None:
     """Nothing moves that nobody asked for."""
     history.book.orders[order("ghost")] = history.book.orders[order("paid")]
     verdict = check(history)
     assert broken(verdict) == [("truth", str(order("ghost")))]
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"amount": Decimal(100)}, {"currency": "EUR"}, {"account_id": "600000000000000009"}],
-)
-def test_an_effect_that_nobody_commanded_is_found(history: History, changes: Any) -> None:
-    """PayWizard moved what the executed content says, on its card."""
-    book(history, "paid", loyalty_channel=None, **changes)
-    assert broken(check(history)) == [("truth", str(order("paid")))]
-
-
-def test_a_result_of_another_operation_is_found(history: History) -> None:
-    """A result names the operation of its command."""
-    first_result(history, "paid", operation="RELOAD")
-    verdict = check(history)
-    assert broken(verdict) == [("truth", str(order("paid")))]
-    assert "is a PAYMENT, but its result calls it RELOAD" in verdict.sentence
-
-
-def test_a_result_about_another_card_is_found(history: History) -> None:
-    """A result names the card of its command."""
-    first_result(history, "declined", card=RICH)
-    assert broken(check(history)) == [("truth", str(order("declined")))]
 
 
 def test_an_order_that_is_still_open_is_found_where_all_is_settled(history: History) -> None:
@@ -251,60 +179,92 @@ def test_an_order_that_is_still_open_is_found_where_all_is_settled(history: Hist
 
 
 @pytest.mark.parametrize(
-    ("number", "status", "checkout_ids", "words"),
+    ("number", "kind", "decided_by"),
     [
-        ("declined", "NOT_EXECUTED", ("9-declined",), "it was executed, and is DECLINED"),
-        ("declined", "DECLINED", (), "nobody can have declined it"),
-        ("declined", "SUCCEEDED", ("9-declined",), "nothing moved"),
+        ("expired", "first", "STATUS_QUERY"),
+        ("reloaded", "first", "WORKER"),
+        ("reloaded", "first", "UNKNOWN"),
+        ("declined", "first", "OPERATOR"),
+        ("doubt", "first", "REPLY"),
+        ("settled", "first", "WORKER"),
+        ("settled", "final", "WORKER"),
     ],
 )
-def test_a_result_that_contradicts_the_truth_is_found(
-    history: History, number: str, status: str, checkout_ids: tuple[str, ...], words: str
+def test_who_cannot_know_decides_nothing(
+    history: History, number: str, kind: Literal["first", "final"], decided_by: str
 ) -> None:
-    """What is published of an order is what PayWizard's book says became of it."""
-    book(history, number, checkout_ids=checkout_ids)
-    first_result(history, number, status=status)
+    """P4: a word may happen to be true, and be a guess all the same."""
+    event = event_id(order(number), kind)
+    doctor(history.results, lambda r: r.event_id == event, decided_by=decided_by)
+    assert broken(check(history)) == [("P4", str(order(number)))]
+
+
+@pytest.mark.parametrize("decided_by", ["WORKER", "REPLY", "STATUS_QUERY"])
+def test_doubt_that_is_given_up_is_found(history: History, decided_by: str) -> None:
+    """P4: that nothing was found proves nothing; only an operator may say so."""
+    del history.book.orders[order("settled")]
+    history.book.cards[POOR] = {}
+    history.balance_changes = [e for e in history.balance_changes if e.card != POOR]
+    event = event_id(order("settled"), "final")
+    given_up = {"status": "NOT_EXECUTED", "checkout_id": None}
+    doctor(history.results, lambda r: r.event_id == event, **given_up, decided_by=decided_by)
+    assert broken(check(history)) == [("P4", str(order("settled")))]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "DECLINED"},
+        {"amount": Decimal(999)},
+        {"order": order("doubt"), "event_id": event_id(order("doubt"), "final")},
+    ],
+    ids=str,
+)
+def test_a_repetition_of_what_was_never_told_is_found(
+    history: History, changes: dict[str, Any]
+) -> None:
+    """P2: the header replayed hides no second outcome."""
+    doctor(history.results, lambda r: r.replayed, **changes)
+    assert [promise for promise, _ in broken(check(history))] == ["P2"]
+
+
+def test_a_repetition_tells_how_open_an_order_is_by_then(history: History) -> None:
+    """Doubt may have become pending before the number came again."""
+    (doubt,) = [r for r in history.results if r.order == order("doubt")]
+    place = doubt.place._replace(offset=99)
+    history.results.append(doubt._replace(status="PENDING", replayed=True, place=place))
+    assert broken(check(history)) == []
+
+
+def test_a_request_that_nobody_commanded_is_found(history: History) -> None:
+    """PayWizard is asked for nothing that nobody sent, though it may refuse."""
+    history.book.orders[order("ghost")] = BookOrder(requests=1, effects=0)
     verdict = check(history)
-    assert broken(verdict) == [("truth", str(order(number)))]
-    assert words in verdict.sentence
+    assert broken(verdict) == [("truth", str(order("ghost")))]
+    assert "was asked for" in verdict.sentence
 
 
-@pytest.mark.parametrize("decided_by", ["STATUS_QUERY", "OPERATOR"])
-def test_a_final_result_that_contradicts_the_truth_is_found(
-    history: History, decided_by: str
-) -> None:
-    """Whoever ends a doubt: the word has to be true."""
-    final = event_id(order("settled"), "final")
-    false = {"status": "DECLINED", "checkout_id": None, "decided_by": decided_by}
-    doctor(history.results, lambda r: r.event_id == final, **false)
-    verdict = check(history, all_settled=True)
-    assert ("truth", str(order("settled"))) in broken(verdict)
+@pytest.mark.parametrize("is_redriven", [True, False])
+def test_a_letter_that_was_redriven_is_no_second_outcome(is_redriven: bool) -> None:
+    """An operator mended the cause, and sent the record again: its copy is executed."""
+    run = Run()
+    run.dead_letter(run.command("mended"), "UNKNOWN_SCHEMA")
+    headers = (("redrive.count", b"1"),) if is_redriven else ()
+    again = run.command("mended", headers=headers)
+    run.result(again, "DECLINED", at=1)
+    run.booked(again, effects=0)
+    wrong = [("P2", str(order("mended")))]
+    assert broken(check(run.history)) == ([] if is_redriven else wrong)
 
 
-@pytest.mark.parametrize(
-    ("number", "decided_by", "is_fine"),
-    [
-        ("void", "STATUS_QUERY", True),
-        ("paid", "OPERATOR", True),
-        ("paid", "STATUS_QUERY", False),
-        ("paid", "REPLY", False),
-        ("void", "REPLY", False),
-    ],
-)
-def test_a_missing_checkout_id_is_found_where_an_answer_had_one(
-    history: History, number: str, decided_by: str, is_fine: bool
-) -> None:
-    """A void that was seen at its original, and an order that an operator ended, may have none."""
-    first_result(history, number, checkout_id=None, decided_by=decided_by)
-    assert broken(check(history)) == ([] if is_fine else [("truth", str(order(number)))])
+def test_an_order_whose_record_was_lost_is_ended_by_its_check(history: History) -> None:
+    """The outcome answers the check, as no other record is left to be answered."""
+    first_result(history, "expired", source=Place("paywizard.internal.status-checks", 3, 4))
+    assert broken(check(history)) == []
 
 
-@pytest.mark.parametrize(
-    "told", [{"amount": Decimal(999)}, {"currency": "EUR"}, {"amount": None}], ids=str
-)
-def test_a_result_that_says_another_amount_is_found(
-    history: History, told: dict[str, Any]
-) -> None:
-    """A subscriber books what the result says."""
-    first_result(history, "paid", **told)
-    assert broken(check(history)) == [("truth", str(order("paid")))]
+def test_orders_that_are_refused_without_an_original_are_counted(history: History) -> None:
+    """A worker that executes nothing keeps every other promise."""
+    assert check(history).counts["refused for no original's sake"] == 1
+    first_result(history, "expired", operation="TIP")
+    assert check(history).counts["refused for no original's sake"] == 0

@@ -45,6 +45,7 @@ def test_a_run_that_was_as_it_was_meant_has_no_shortcomings() -> None:
         ({"exact duplicates": 1}, [], "exact duplicates"),
         ({"dead letters CONFLICT": 2, "dead letters": 2}, [], "CONFLICT"),
         ({"dead letters": 3}, [], "2 good records"),
+        ({"refused for no original's sake": 4}, [], "4 good orders"),
         ({}, [0, 1], "exit code 1"),
     ],
 )

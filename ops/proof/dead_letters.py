@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from ops.proof.discretion import CardNumbers
-from ops.proof.history import Command, DeadLetter, Finding, History, Place
+from ops.proof.history import Command, DeadLetter, Finding, Headers, History, Place
 from ops.proof.orders import Letters
 
 REASONS = frozenset(
@@ -22,6 +22,12 @@ REASONS = frozenset(
         "MALFORMED_RESOLUTION",
     }
 )
+
+
+OURS = ("dlq.", "redrive.")
+REPLAYED = "replayed"
+CARRIED_BYTES_MAX = 8 * 1024
+"""An excerpt leaves the original's headers out where they are more."""
 
 
 def letters_by_original(history: History) -> Letters:
@@ -105,6 +111,24 @@ def _unaltered(letter: DeadLetter, original: Command | None) -> Iterator[Finding
         yield _finding(
             letter, "P3", f"has an altered key: it differs from that at {original.place}."
         )
+    if not _keeps_headers(letter, original):
+        yield _finding(
+            letter, "P3", f"has altered headers: they differ from those at {original.place}."
+        )
+
+
+def _keeps_headers(letter: DeadLetter, original: Command) -> bool:
+    """Whether it has those that are the producer's to set, and no more."""
+    kept, sent = _of_producers(letter.headers), _of_producers(original.headers)
+    is_cut = bool(letter.header("dlq.excerpt.sha256"))
+    size = sum(len(name.encode()) + len(value) for name, value in sent)
+    return kept == sent or (is_cut and size > CARRIED_BYTES_MAX and not kept)
+
+
+def _of_producers(headers: Headers) -> Headers:
+    return tuple(
+        pair for pair in headers if pair[0] != REPLAYED and not pair[0].startswith(OURS)
+    )
 
 
 def _discreet(

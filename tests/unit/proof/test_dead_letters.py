@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from ops.proof.checker import check
-from ops.proof.history import Card, History, Place, digest
+from ops.proof.checker import Verdict, check
+from ops.proof.history import Card, Headers, History, Place, digest
 from tests.unit.proof.healthy_run import (
     CONFLICT,
     GARBAGE,
@@ -14,6 +14,7 @@ from tests.unit.proof.healthy_run import (
     OPEN,
     POOR,
     RICH,
+    Run,
     broken,
     doctor,
     first_result,
@@ -70,6 +71,53 @@ def test_altered_bytes_in_a_dead_letter_are_found(history: History, field: str) 
     verdict = check(history)
     assert broken(verdict) == [("P3", "dead letter paywizard.dead-letters[0]@0")]
     assert "altered" in verdict.sentence
+
+
+def with_headers(sent: Headers, kept: Headers) -> Verdict:
+    """Check a run whose one garbage record had the headers `sent`, and its letter has `kept`."""
+    run = Run()
+    letter = run.dead_letter(run.garbage(sent), "BAD_FRAME")
+    headers = (*letter.headers[len(sent) :], *kept)
+    run.history.dead_letters[0] = replace(letter, headers=headers)
+    return check(run.history)
+
+
+TRACE = (("trace", b"1"), ("tenant", b"2"))
+MANY = (("trace", b"x" * 8192),)
+CUT = ("dlq.excerpt.sha256", b"a hash")
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (TRACE, ()),
+        (TRACE, TRACE[1:]),
+        (TRACE, TRACE[::-1]),
+        (TRACE, (*TRACE, ("card", b"3"))),
+        (TRACE, (("trace", b"2"), *TRACE[1:])),
+        (TRACE, (CUT,)),
+        (MANY, ()),
+    ],
+)
+def test_altered_headers_in_a_dead_letter_are_found(sent: Headers, kept: Headers) -> None:
+    """P3: a record that is sent again has the headers that it had."""
+    verdict = with_headers(sent, kept)
+    assert broken(verdict) == [("P3", "dead letter paywizard.dead-letters[0]@0")]
+    assert "altered headers" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (TRACE, (*TRACE, ("dlq.error.field", b"amount"))),
+        (TRACE, (CUT, *TRACE)),
+        (MANY, (CUT,)),
+        (((("dlq.reason", b"a producer's"), ("redrive.by", b"x"), ("replayed", b"true"))), ()),
+    ],
+)
+def test_headers_that_are_ours_to_set_are_no_alteration(sent: Headers, kept: Headers) -> None:
+    """A producer's own of these names are not carried over, and an excerpt leaves many out."""
+    assert with_headers(sent, kept).holds
 
 
 @pytest.mark.parametrize(

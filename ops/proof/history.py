@@ -63,7 +63,7 @@ class Command(NamedTuple):
 
     `order` is None if nothing can be claimed under it, and `flaw` says why: such a record must
     become a dead letter. `content` is equal for records that ask for the same thing; `original` is
-    the order that a void or tip names.
+    the order that a void or tip names, or else `original_checkout_id` is its id at PayWizard.
     `published_at`, here and below, is the timestamp of the Kafka record.
     """
 
@@ -80,6 +80,7 @@ class Command(NamedTuple):
     currency: str | None = None
     points: int | None = None
     original: str | None = None
+    original_checkout_id: str | None = None
     published_at: datetime | None = None
 
 

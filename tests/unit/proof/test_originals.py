@@ -7,7 +7,7 @@ import pytest
 
 from ops.proof.checker import check
 from ops.proof.history import History
-from tests.unit.proof.healthy_run import POOR, RICH, Run, book, broken, order
+from tests.unit.proof.healthy_run import POOR, RICH, Run, book, broken, doctor, order
 
 
 @pytest.fixture
@@ -58,6 +58,33 @@ def test_a_second_void_of_one_original_is_found(voided: History) -> None:
         first._replace(place=result.place._replace(offset=9), checkout_id="9-void")
     )
     assert broken(check(voided)) == [("P1", str(again))]
+
+
+def test_a_second_void_that_names_the_original_by_its_checkout_id_is_found(
+    voided: History,
+) -> None:
+    """P1: an original has two names, and is voided once."""
+    (void,) = [c for c in voided.commands if c.order == order("void")]
+    (result,) = [r for r in voided.results if r.order == order("void")]
+    again, place = order("again"), void.place._replace(offset=9)
+    by_id = {"original": None, "original_checkout_id": "9-paid"}
+    voided.commands.append(void._replace(place=place, order=again, **by_id))
+    voided.book.orders[again] = voided.book.orders[order("void")]._replace(
+        checkout_ids=("9-again",)
+    )
+    first = Run().result(void._replace(place=place, order=again), "SUCCEEDED", at=3)
+    voided.results.append(first._replace(place=result.place._replace(offset=9)))
+    assert broken(check(voided)) == [("P1", str(again))]
+
+
+@pytest.mark.parametrize(("checkout_id", "is_fine"), [("9-paid", True), ("9", False)])
+def test_a_void_by_checkout_id_is_of_that_order(
+    voided: History, checkout_id: str, is_fine: bool
+) -> None:
+    """What it gives back is what the order with that id took."""
+    by_id = {"original": None, "original_checkout_id": checkout_id}
+    doctor(voided.commands, lambda c: c.order == order("void"), **by_id)
+    assert (("truth", str(order("void"))) not in broken(check(voided))) == is_fine
 
 
 def test_another_operation_than_was_asked_for_is_found(voided: History) -> None:

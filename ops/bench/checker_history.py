@@ -168,17 +168,20 @@ class HistoryWriter:
         before = START - PRICE * (self._sequences[card] - 1)
         held = {"valueCode": "USD", "amount": before - PRICE, "difference": Decimal(0)}
         points = {"valueCode": "Points", "amount": Decimal(50), "difference": Decimal(0)}
-        change = {"valueCode": "USD", "before": before, "after": before - PRICE}
+        changes = [{"valueCode": "USD", "before": before, "after": before - PRICE}]
         key = f"{CLIENT}/{CHANNEL}/{card}"
         if self._sequences[card] == 1:
-            change["before"] = None
+            changes = [
+                {"valueCode": each["valueCode"], "before": None, "after": each["amount"]}
+                for each in (held, points)
+            ]
         fields = {
             "eventId": balance_event_id(key, self._sequences[card]),
             "clientId": CLIENT,
             "loyaltyChannel": CHANNEL,
             "accountId": card,
             "sequence": self._sequences[card],
-            "changes": [change],
+            "changes": changes,
             "balances": [held, points],
             "causes": [{"tranOrderNo": "ORDER-000000000"}],
             "observedAt": at,

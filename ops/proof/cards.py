@@ -6,10 +6,13 @@ from decimal import Decimal
 from itertools import pairwise
 
 from ops.proof.history import BalanceChange, Book, Card, Finding, Turn
-from ops.proof.orders import Trail
+from ops.proof.orders import NAME_AN_ORIGINAL, Trail
 
-# A void or tip that waits for its original loses its place (P6).
-NAME_AN_ORIGINAL = frozenset({"VOID", "TIP"})
+# What an inquiry asks moves nothing: it is never submitted, and asked again without that.
+NEVER_SUBMITTED = "INQUIRY"
+ANSWERED = frozenset({"SUCCEEDED", "DECLINED", "PENDING"})
+DECIDED = frozenset({"SUCCEEDED", "DECLINED"})
+PAYWIZARDS_WORD = frozenset({"REPLY", "STATUS_QUERY"})
 # What a card that does not show a kind of value holds of it.
 NOTHING = Decimal(0)
 
@@ -18,6 +21,7 @@ def turns(trails: Iterable[Trail]) -> Iterator[Turn]:
     """Yield the turns that `trails` had on their cards, as far as P6 speaks of them."""
     for trail in trails:
         card = _card_of(trail)
+        # A void or tip that waits for its original loses its place.
         if card is None or trail.firsts[0].operation in NAME_AN_ORIGINAL:
             continue
         first = trail.firsts[0]
@@ -31,6 +35,22 @@ def turns(trails: Iterable[Trail]) -> Iterator[Turn]:
                 first.decided_at,
                 first.decided_by,
             )
+
+
+def missing_times(trail: Trail) -> Iterator[Finding]:
+    """P6: what PayWizard answered says when it was sent and decided; who leaves that out hides the order.
+
+    A later outcome may know of no submission: an adopted ledger begins with the doubt.
+    """
+    if trail.executed is None:
+        return
+    first = trail.firsts[0]
+    submitted = trail.executed.operation != NEVER_SUBMITTED and first.status in ANSWERED
+    if submitted and first.submitted_at is None:
+        yield trail.finding("P6", f"was {first.status} at first, but has no submittedAt.")
+    for result in (first, *trail.finals):
+        if result.status in DECIDED and result.decided_at is None:
+            yield trail.finding("P6", f"was {result.status}, but has no decidedAt.")
 
 
 def _card_of(trail: Trail) -> Card | None:
@@ -54,13 +74,16 @@ def order_within_cards(taken: Iterable[Turn]) -> Iterator[Finding]:
 
 
 def _turn(earlier: Turn, later: Turn) -> Iterator[Finding]:
-    """Compare two neighbours; only a reply of PayWizard is sure to have ended the earlier one's turn."""
+    """Compare two neighbours; only PayWizard's word is sure to have ended the earlier one's turn.
+
+    Asked for it in a first outcome, too, PayWizard gave it while the turn lasted.
+    """
     what = ""
     if later.submitted_at < earlier.submitted_at:
         what = "overtook"
     elif (
         earlier.decided_at
-        and earlier.decided_by == "REPLY"
+        and earlier.decided_by in PAYWIZARDS_WORD
         and later.submitted_at < earlier.decided_at
     ):
         what = "did not wait for"
@@ -105,6 +128,7 @@ def _sequence(card: Card, events: list[BalanceChange]) -> Iterator[Finding]:
             card, f"has balance changes that start at {events[0].sequence}, not 1.", events[0]
         )
     for event in events:
+        yield from _changes_something(card, event)
         yield from _consistent(card, event)
     for previous, event in pairwise(events):
         if event.sequence != previous.sequence + 1:
@@ -117,6 +141,23 @@ def _sequence(card: Card, events: list[BalanceChange]) -> Iterator[Finding]:
             )
         else:
             yield from _follows(card, previous, event)
+
+
+def _changes_something(card: Card, event: BalanceChange) -> Iterator[Finding]:
+    """An event tells of a change; a card's first one tells all, and before it nothing was known."""
+    listed = {change.value_code for change in event.changes}
+    unlisted = sorted(event.balances.keys() - listed)
+    what = ""
+    if not event.changes:
+        what = "that lists no change"
+    elif same := [c.value_code for c in event.changes if c.before == c.after]:
+        what = f"in which {', '.join(same)} did not change"
+    elif event.sequence == 1 and any(c.before is not None for c in event.changes):
+        what = "that knows what was before it, and none was"
+    elif event.sequence == 1 and unlisted:
+        what = f"that does not list {', '.join(unlisted)}, of which nothing was known before"
+    if what:
+        yield _finding(card, f"has a balance change {event.sequence} {what}.", event)
 
 
 def _consistent(card: Card, event: BalanceChange) -> Iterator[Finding]:

@@ -172,12 +172,13 @@ class Run:
     def balance(self, card: Card, sequence: int, before: str | None, after: str) -> None:
         """Publish that the USD on `card` moved from `before` to `after`; its 5 points stay."""
         usd = Change("USD", None if before is None else Decimal(before), Decimal(after))
+        points = () if before else (Change("Points", None, Decimal(5)),)
         self.history.balance_changes.append(
             BalanceChange(
                 place=self._next("outcomes.balance-changes"),
                 card=card,
                 sequence=sequence,
-                changes=(usd,),
+                changes=(usd, *points),
                 balances={"USD": Decimal(after), "Points": Decimal(5)},
             )
         )

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from ops.proof.checker import check
-from ops.proof.history import Card, Change, History, Place
+from ops.proof.history import Card, Change, History, Place, event_id
 from tests.unit.proof.healthy_run import (
     POOR,
     RICH,
+    Run,
     broken,
     doctor,
     first_result,
@@ -40,6 +41,66 @@ def test_two_commands_of_a_card_at_once_are_found(history: History) -> None:
     """P6: the next command of a card waits for the reply to the one before."""
     first_result(history, "reloaded", submitted_at=second(1.2))
     assert "did not wait" in check(history).sentence
+
+
+def test_a_turn_that_a_status_query_would_have_ended_is_found(history: History) -> None:
+    """P6: a lost answer is asked for while the card's turn lasts."""
+    first_result(history, "paid", decided_by="STATUS_QUERY", decided_at=second(20))
+    verdict = check(history)
+    assert broken(verdict) == [("P6", str(RICH))]
+    assert "did not wait" in verdict.sentence
+
+
+def test_an_order_in_doubt_does_not_hold_its_card() -> None:
+    """A status query that decides it after its first outcome ends no turn."""
+    verdict = check(in_doubt(at=1), all_settled=True)
+    assert verdict.findings == ()
+
+
+def in_doubt(*, at: float | None) -> History:
+    """Return a run of an order that was decided a minute after its doubt, and of the next one of its card."""
+    run = Run()
+    doubt, declined = run.command("doubt"), run.command("declined")
+    run.result(doubt, "IN_DOUBT", at=at, decided_at=None)
+    run.result(declined, "DECLINED", at=2)
+    by_query = {"decided_by": "STATUS_QUERY", "decided_at": second(60)}
+    run.result(doubt, "SUCCEEDED", "final", at=at, **by_query)
+    run.booked(doubt)
+    run.booked(declined, effects=0)
+    run.balance(RICH, 1, None, "90.00")
+    run.history.book.cards[RICH] = {"USD": Decimal(90), "Points": Decimal(5)}
+    return run.history
+
+
+@pytest.mark.parametrize("number", ["paid", "declined", "void"])
+@pytest.mark.parametrize("time", ["submitted_at", "decided_at"])
+def test_a_time_that_is_left_out_is_found(history: History, number: str, time: str) -> None:
+    """P6: nobody could see any more whether the order was kept."""
+    first_result(history, number, **{time: None})
+    assert broken(check(history)) == [("P6", str(order(number)))]
+
+
+def test_times_that_are_left_out_around_pending_are_found(history: History) -> None:
+    """P6: it was sent before its first outcome, and decided before its final one."""
+    first_result(history, "settled", submitted_at=None)
+    final = event_id(order("settled"), "final")
+    doctor(history.results, lambda r: r.event_id == final, decided_at=None)
+    assert broken(check(history)) == [("P6", str(order("settled")))] * 2
+
+
+def test_an_inquiry_is_never_submitted(history: History) -> None:
+    """It moves nothing: what it says is decided, and nothing was at stake before."""
+    run = Run()
+    inquired = run.command("inquired", operation="INQUIRY", partition=7)
+    run.result(inquired, "SUCCEEDED", decided_at=second(1))
+    history.commands.append(inquired)
+    history.results.extend(run.history.results)
+    assert check(history).findings == ()
+
+
+def test_an_adopted_ledger_knows_no_submission() -> None:
+    """It begins with the doubt; what decides that knows no more of when it was sent."""
+    assert check(in_doubt(at=None), all_settled=True).findings == ()
 
 
 def test_a_gap_in_a_sequence_is_found(history: History) -> None:
@@ -92,8 +153,57 @@ def test_an_after_unlike_the_balance_is_found(history: History) -> None:
 
 def test_an_unlisted_move_is_found(history: History) -> None:
     """P7: a balance that moved is among the changes."""
-    balance_change(history, RICH, 2, changes=())
+    balance_change(history, RICH, 2, balances={"USD": Decimal("94.00"), "Points": Decimal(6)})
     assert "without listing it" in check(history).sentence
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ((), "lists no change"),
+        ((Change("USD", Decimal("104.00"), Decimal(104)),), "USD did not change"),
+    ],
+)
+def test_an_event_that_changes_nothing_is_found(
+    history: History, changes: tuple[Change, ...], what: str
+) -> None:
+    """P7: a look that shows what the one before showed is no balance change."""
+    last = list(history.balance_changes)[-1]
+    place = last.place._replace(offset=99)
+    history.balance_changes.append(last._replace(place=place, sequence=4, changes=changes))
+    verdict = check(history)
+    assert broken(verdict) == [("P7", str(RICH))]
+    assert what in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("before", "what"),
+    [
+        ({"USD": None}, "does not list Points"),
+        ({"USD": Decimal(9), "Points": None}, "knows what was before it"),
+    ],
+)
+def test_a_first_event_that_is_not_all_new_is_found(
+    history: History, before: dict[str, Decimal | None], what: str
+) -> None:
+    """P7: before a card's first event nothing was known, so it lists all that the card holds."""
+    after = {"USD": Decimal(7), "Points": Decimal(5)}
+    changes = tuple(Change(code, known, after[code]) for code, known in before.items())
+    balance_change(history, POOR, 1, changes=changes)
+    verdict = check(history)
+    assert broken(verdict) == [("P7", str(POOR))]
+    assert what in verdict.sentence
+
+
+def test_a_kind_of_value_that_is_new_or_not_named_any_more_is_no_fault(
+    history: History,
+) -> None:
+    """Nothing is known of it before, or from then on; a card that holds nothing has that listed, too."""
+    nothing = Decimal(0)
+    new = (Change("USD", Decimal("90.00"), Decimal("94.00")), Change("EUR", None, nothing))
+    held = {"USD": Decimal("94.00"), "Points": Decimal(5), "EUR": nothing}
+    balance_change(history, RICH, 2, changes=new, balances=held)
+    assert check(history).findings == ()
 
 
 def test_a_card_in_two_partitions_is_found(history: History) -> None:

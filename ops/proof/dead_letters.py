@@ -4,28 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from ops.proof.discretion import CardNumbers
-from ops.proof.history import Command, DeadLetter, Finding, Headers, History, Place
+from ops.proof.history import Command, DeadLetter, Finding, History, Place
+from ops.proof.interface import LETTER_REASONS, of_producers
 from ops.proof.orders import Letters
 
-REASONS = frozenset(
-    {
-        "TOMBSTONE",
-        "BAD_FRAME",
-        "UNKNOWN_SCHEMA",
-        "UNSUPPORTED",
-        "WRONG_TOPIC",
-        "UNDECODABLE",
-        "TOO_LARGE",
-        "INVALID",
-        "CONFLICT",
-        "NOT_IN_DOUBT",
-        "MALFORMED_RESOLUTION",
-    }
-)
-
-
-OURS = ("dlq.", "redrive.")
-REPLAYED = "replayed"
 CARRIED_BYTES_MAX = 8 * 1024
 """An excerpt leaves the original's headers out where they are more."""
 
@@ -91,7 +73,7 @@ def _told_once(letter: DeadLetter, original: Command, told: set[Place]) -> Itera
 
 def _explained(letter: DeadLetter) -> Iterator[Finding]:
     reason = letter.header("dlq.reason")
-    if reason not in REASONS:
+    if reason not in LETTER_REASONS:
         yield _finding(letter, "P11", f"has an unlisted dlq.reason: {reason!r}.")
     if not letter.header("dlq.message").strip():
         yield _finding(letter, "P11", "has no dlq.message, so nobody can tell what was wrong.")
@@ -119,16 +101,10 @@ def _unaltered(letter: DeadLetter, original: Command | None) -> Iterator[Finding
 
 def _keeps_headers(letter: DeadLetter, original: Command) -> bool:
     """Whether it has those that are the producer's to set, and no more."""
-    kept, sent = _of_producers(letter.headers), _of_producers(original.headers)
+    kept, sent = of_producers(letter.headers), of_producers(original.headers)
     is_cut = bool(letter.header("dlq.excerpt.sha256"))
     size = sum(len(name.encode()) + len(value) for name, value in sent)
     return kept == sent or (is_cut and size > CARRIED_BYTES_MAX and not kept)
-
-
-def _of_producers(headers: Headers) -> Headers:
-    return tuple(
-        pair for pair in headers if pair[0] != REPLAYED and not pair[0].startswith(OURS)
-    )
 
 
 def _discreet(

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from ops.proof.history import Finding, Place
+from ops.proof.history import Command, Finding, Order, Place, Result
 
 # Shorter texts occur by chance inside offsets, times and topic names.
 CARD_NUMBER_LENGTH_MIN = 8
@@ -29,10 +29,30 @@ class CardNumbers:
         )
 
 
+def explained(
+    commands: Iterable[Command], results: Iterable[Result]
+) -> Iterator[tuple[Place, tuple[str, ...]]]:
+    """Yield each result that has words of the worker's own, and these; `commands` are those of its order.
+
+    A header that came with none of them is the worker's own.
+    """
+    sent: defaultdict[Order | None, set[tuple[str, bytes]]] = defaultdict(set)
+    for command in commands:
+        if command.headers:
+            sent[command.order].update(command.headers)
+    for result in results:
+        texts = result.texts
+        if result.headers:
+            own = set(result.headers) - sent.get(result.order, set())
+            texts += tuple(f"{name} {value.decode('utf-8', 'replace')}" for name, value in own)
+        if texts:
+            yield result.place, texts
+
+
 def text_findings(
     texts: Iterable[tuple[Place, tuple[str, ...]]], numbers: CardNumbers
 ) -> Iterator[Finding]:
-    """Check what results explain: a reason's detail, and the answers that are evidence."""
+    """Check what results explain: a reason's detail, what is evidence, and headers."""
     for place, explained in texts:
         if any(map(numbers.are_named_in, explained)):
             yield Finding(

@@ -107,6 +107,7 @@ class Result(NamedTuple):
     currency: str | None = None
     points: int | None = None
     published_at: datetime | None = None
+    headers: Headers = ()
 
 
 class Turn(NamedTuple):

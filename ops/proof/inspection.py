@@ -11,7 +11,7 @@ from ops.proof.cards import (
     turns,
 )
 from ops.proof.dead_letters import letter_findings, letters_by_original, refused_findings
-from ops.proof.discretion import CardNumbers, text_findings
+from ops.proof.discretion import CardNumbers, explained, text_findings
 from ops.proof.follow_ups import FollowUps
 from ops.proof.history import (
     BalanceChange,
@@ -106,7 +106,7 @@ class Inspection:
     ) -> Iterator[Finding]:
         commands, results = list(commands), list(results)
         self._note_sent(commands)
-        self._texts += ((each.place, each.texts) for each in results if each.texts)
+        self._texts += explained(commands, results)
         yield from refused_findings(commands, self._letters)
         by_order = trails(commands, results)
         self._orders += len(by_order)

@@ -20,12 +20,14 @@ from ops.proof.history import (
     Change,
     Command,
     DeadLetter,
+    Headers,
     Order,
     Place,
     Result,
     balance_event_id,
     digest,
 )
+from ops.proof.interface import REPLAYED, RESULT_REASONS, of_producers
 from ops.proof.topics import Record
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -207,6 +209,9 @@ class Reader:
         """Return the result in `record`, or raise UnreadableError."""
         fields = self._outcome(record, "TransactionResult")
         _check_key(record, fields["tranOrderNo"])
+        if fields["reason"] is not None and fields["reason"] not in RESULT_REASONS:
+            raise UnreadableError("its reason is not of the closed list")
+        headers, replayed = _result_headers(record)
         source = fields["source"]
         return Result(
             place=record.place,
@@ -220,7 +225,7 @@ class Reader:
             decided_by=fields["decidedBy"],
             submitted_at=_known_moment(fields["submittedAt"]),
             decided_at=_known_moment(fields["decidedAt"]),
-            replayed=("replayed", b"true") in record.headers,
+            replayed=replayed,
             texts=_texts(fields),
             amount=None
             if fields["requestedAmount"] is None
@@ -228,6 +233,7 @@ class Reader:
             currency=fields["currency"],
             points=fields["requestedPoints"],
             published_at=record.at,
+            headers=headers,
         )
 
     def balance_change(self, record: Record) -> BalanceChange:
@@ -259,6 +265,17 @@ def _check_key(record: Record, key: str) -> None:
     """Kafka keeps the order, and the last record, of a key: of another one it keeps neither."""
     if record.key != key.encode():
         raise UnreadableError("its key is not what the interface says")
+
+
+def _result_headers(record: Record) -> tuple[Headers, bool]:
+    """Return the headers that are not ours, and whether the one that is calls it a replay."""
+    if not record.headers:
+        return (), False
+    headers = of_producers(record.headers)
+    ours = set(record.headers) - set(headers)
+    if not ours <= {(REPLAYED, b"true")}:
+        raise UnreadableError("it has a header that no result may have")
+    return headers, bool(ours)
 
 
 def undecoded(record: Record) -> Command:
@@ -310,8 +327,9 @@ def _change(change: Fields) -> Change:
 def _texts(result: Fields) -> tuple[str, ...]:
     """Return what a result says in words of the worker's own."""
     detail, evidence = result["reasonDetail"], result["evidence"]
-    answers = [query["answer"] for query in evidence["queries"]] if evidence else []
-    return (*((detail,) if detail else ()), *answers)
+    queries = evidence["queries"] if evidence else ()
+    told = [query[name] for query in queries for name in ("identifier", "answer")]
+    return (*((detail,) if detail else ()), *told)
 
 
 def _card(fields: Fields) -> Card | None:

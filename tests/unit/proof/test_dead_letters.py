@@ -17,7 +17,6 @@ from tests.unit.proof.healthy_run import (
     Run,
     broken,
     doctor,
-    first_result,
     order,
 )
 
@@ -144,12 +143,3 @@ def test_a_leaked_card_number_is_found_but_not_repeated(history: History, card: 
     assert broken(verdict) == [("P10", "dead letter paywizard.dead-letters[0]@0")]
     assert "dlq.error.field" in verdict.sentence
     assert card.account_id not in verdict.sentence
-
-
-def test_a_card_number_in_the_words_of_a_result_is_found(history: History) -> None:
-    """P10: what explains a result shows no card number either."""
-    first_result(history, "declined", texts=("accountId", f"not found: {POOR.account_id}."))
-    verdict = check(history)
-    (finding,) = verdict.findings
-    assert finding.promise == "P10"
-    assert POOR.account_id not in finding.sentence

@@ -243,8 +243,38 @@ def test_a_result_is_read_with_all_that_it_explains() -> None:
     queries = [{"at": NOON, "identifier": "checkoutId", "answer": answer} for answer in "ab"]
     evidence = {"submissions": [], "queries": queries, "lastKnownBalances": None}
     value = frame("TransactionResult", RESULT | {"reasonDetail": "x", "evidence": evidence})
-    assert READER.result(Record(PLACE, b"A-1", value, at=NOON)).texts == ("x", "a", "b")
+    told = ("x", "checkoutId", "a", "checkoutId", "b")
+    assert READER.result(Record(PLACE, b"A-1", value, at=NOON)).texts == told
     assert READER.result(Record(PLACE, b"A-1", value, at=NOON)).published_at == NOON
+
+
+def test_an_ordinary_result_explains_nothing() -> None:
+    """A reason of the closed list is no text of the worker's: a million results keep none."""
+    value = frame("TransactionResult", RESULT | {"status": "IN_DOUBT", "reason": "LEASE_OVER"})
+    assert READER.result(Record(PLACE, b"A-1", value)).texts == ()
+
+
+def test_a_result_with_an_unlisted_reason_is_no_use() -> None:
+    """Subscribers tell by it why; whatever stands there instead is not shown (P10)."""
+    value = frame("TransactionResult", RESULT | {"reason": "6000000000000001"})
+    with pytest.raises(UnreadableError, match="reason") as refused:
+        READER.result(Record(PLACE, b"A-1", value))
+    assert "6000" not in str(refused.value)
+
+
+def test_a_result_is_read_with_the_headers_of_its_command() -> None:
+    """Our own one is left out: it says what the record is."""
+    headers = (("trace", b"1"), ("replayed", b"true"))
+    read = READER.result(Record(PLACE, b"A-1", frame("TransactionResult", RESULT), headers))
+    assert (read.headers, read.replayed) == (headers[:1], True)
+
+
+@pytest.mark.parametrize("name", ["replayed", "redrive.by", "dlq.reason"])
+def test_a_producers_own_header_of_our_name_is_not_carried_over(name: str) -> None:
+    """Subscribers would take it for the worker's word."""
+    value = frame("TransactionResult", RESULT)
+    with pytest.raises(UnreadableError, match="header"):
+        READER.result(Record(PLACE, b"A-1", value, ((name, b"x"),)))
 
 
 CARD_KEY = f"{CLIENT}/FACTOR4/600000000000000001"

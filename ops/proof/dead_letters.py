@@ -2,11 +2,33 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from ops.proof.discretion import CardNumbers
-from ops.proof.history import Command, DeadLetter, Finding, History, Place
+from ops.proof.history import Command, DeadLetter, Finding, History, Place, digest
 from ops.proof.interface import LETTER_REASONS, of_producers
 from ops.proof.orders import Letters
+
+_NOT_READ = frozenset({"UNDECODABLE", "WRONG_TOPIC"})
+_NOT_CLAIMED = frozenset({"INVALID", "UNDECODABLE"})
+# Where there are two the worker may see more: it looks at the topic before it decodes, wants a
+# whole frame head, and refuses encodings that no encoder writes.
+FITTING: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "null value": frozenset({"TOMBSTONE"}),
+        "no Avro frame": frozenset({"BAD_FRAME"}),
+        "Confluent frame": frozenset({"UNSUPPORTED", "BAD_FRAME"}),
+        "unknown schema": frozenset({"UNKNOWN_SCHEMA", "BAD_FRAME"}),
+        "not a command": frozenset({"WRONG_TOPIC"}),
+        "too large": frozenset({"TOO_LARGE", "WRONG_TOPIC"}),
+        "does not decode": _NOT_READ,
+        "bytes left over": _NOT_READ,
+        "no usable order number": _NOT_CLAIMED,
+        "unknown client": _NOT_CLAIMED,
+        "no client, and the checker was told no default": _NOT_CLAIMED,
+    }
+)
+"""The reasons that a dead letter may give for each flaw of a record that was to be a command."""
 
 CARRIED_BYTES_MAX = 8 * 1024
 """An excerpt leaves the original's headers out where they are more."""
@@ -38,6 +60,8 @@ def letter_findings(
         if original is not None and not _is_command(original):
             yield from _told_once(letter, original, told)
         yield from _explained(letter)
+        if original is not None:
+            yield from _fitting(letter, original)
         yield from _unaltered(letter, original)
         yield from _discreet(letter, original, numbers)
 
@@ -51,17 +75,11 @@ def _refused(command: Command, found: list[DeadLetter]) -> Iterator[Finding]:
             f"found: {len(found) or 'none, it is lost'}.",
             records=(command.place, *(letter.place for letter in found)),
         )
-    elif found[0].header("dlq.reason") == "CONFLICT":
-        yield _finding(
-            found[0],
-            "P11",
-            f"says CONFLICT, but its original claims no number ({command.flaw}).",
-        )
 
 
-def _is_command(original: Command) -> bool:
+def _is_command(original: object) -> bool:
     """Whether the record was to be a command: the others claim no number, and may lead to no letter at all."""
-    return bool(original.flaw or original.operation)
+    return isinstance(original, Command) and bool(original.flaw or original.operation)
 
 
 def _told_once(letter: DeadLetter, original: Command, told: set[Place]) -> Iterator[Finding]:
@@ -77,6 +95,20 @@ def _explained(letter: DeadLetter) -> Iterator[Finding]:
         yield _finding(letter, "P11", f"has an unlisted dlq.reason: {reason!r}.")
     if not letter.header("dlq.message").strip():
         yield _finding(letter, "P11", "has no dlq.message, so nobody can tell what was wrong.")
+
+
+def _fitting(letter: DeadLetter, original: Command) -> Iterator[Finding]:
+    """P11: the reason is one that the original can have had; which orders are in CONFLICT they say themselves."""
+    reason, fitting = letter.header("dlq.reason"), LETTER_REASONS
+    if original.value_digest == digest(None):
+        fitting = FITTING["null value"]
+    elif not _is_command(original):
+        fitting -= {"CONFLICT", "TOMBSTONE"}
+    elif original.flaw:
+        fitting = FITTING[original.flaw]
+    if reason in LETTER_REASONS - fitting:
+        listed = " or ".join(sorted(fitting))
+        yield _finding(letter, "P11", f"says {reason}, where only {listed} can be true.")
 
 
 def _unaltered(letter: DeadLetter, original: Command | None) -> Iterator[Finding]:

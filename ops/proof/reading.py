@@ -44,6 +44,7 @@ OPERATIONS = {
 SINGLE_OBJECT_MAGIC = b"\xc3\x01"
 SINGLE_OBJECT_HEADER_BYTES = 10
 CONFLUENT_MAGIC = b"\x00"
+VALUE_BYTES_MAX = 1024 * 1024
 ORDER_NUMBER_LENGTH_MAX = 64
 MONEY_SCALE = 4
 AMOUNTS_KEPT = KEYS_KEPT = 100_000
@@ -113,6 +114,8 @@ class Schemas:
         writer = self._writers.get(value[len(SINGLE_OBJECT_MAGIC) : SINGLE_OBJECT_HEADER_BYTES])
         if writer is None:
             raise UnreadableError("unknown schema")
+        if len(value) > VALUE_BYTES_MAX:
+            raise UnreadableError("too large")
         body = io.BytesIO(value[SINGLE_OBJECT_HEADER_BYTES:])
         try:
             fields = cast(

@@ -129,6 +129,29 @@ def test_an_unexplained_dead_letter_is_found(history: History, name: str, value:
     assert broken(check(history)) == [("P11", "dead letter paywizard.dead-letters[0]@0")]
 
 
+@pytest.mark.parametrize(
+    "reason", ["TOMBSTONE", "TOO_LARGE", "NOT_IN_DOUBT", "MALFORMED_RESOLUTION", "INVALID"]
+)
+def test_a_reason_that_the_original_cannot_have_had_is_found(
+    history: History, reason: str
+) -> None:
+    """P11: who is told that a client is unknown looks in vain for what is wrong with the bytes."""
+    header(history, GARBAGE, "dlq.reason", reason.encode())
+    verdict = check(history)
+    assert broken(verdict) == [("P11", "dead letter paywizard.dead-letters[0]@0")]
+    assert f"says {reason}, where only BAD_FRAME can be true" in verdict.sentence
+
+
+@pytest.mark.parametrize("reason", ["CONFLICT", "TOMBSTONE"])
+def test_a_resolution_with_a_value_is_neither_null_nor_in_conflict(
+    history: History, reason: str
+) -> None:
+    """P11: of a record that nobody decoded its value is known, and that it claims no number."""
+    (resolution,) = history.resolutions
+    header(history, resolution.place, "dlq.reason", reason.encode())
+    assert {promise for promise, _ in broken(check(history))} == {"P11"}
+
+
 def test_a_dead_letter_of_nothing_is_found(history: History) -> None:
     """P2: a dead letter keeps a record that was sent; here the garbage loses its own, too."""
     header(history, GARBAGE, "dlq.original.offset", b"77")

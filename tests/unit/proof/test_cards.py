@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ops.proof.checker import check
-from ops.proof.history import Card, Change, History, Place, event_id
+from ops.proof.history import BookOrder, Card, Change, History, Place, event_id
 from tests.unit.proof.healthy_run import (
     POOR,
     RICH,
@@ -55,6 +55,17 @@ def test_an_order_in_doubt_does_not_hold_its_card() -> None:
     """A status query that decides it after its first outcome ends no turn."""
     verdict = check(in_doubt(at=1), all_settled=True)
     assert verdict.findings == ()
+
+
+def test_an_order_that_lost_its_record_does_not_hold_its_card() -> None:
+    """It was turned away at the door, and waited for nothing until an orphan's check ended it."""
+    run = Run()
+    orphan, declined = run.command("orphan"), run.command("declined")
+    run.result(orphan, "NOT_EXECUTED", at=1, decided_at=second(3600))
+    run.result(declined, "DECLINED", at=2)
+    run.history.book.orders[order("orphan")] = BookOrder(requests=1, effects=0, throttled=1)
+    run.booked(declined, effects=0)
+    assert check(run.history).findings == ()
 
 
 def in_doubt(*, at: float | None) -> History:

@@ -26,6 +26,8 @@ def followed(
     follow_up = run.command("follow-up", operation=operation, original="paid", **fields)
     run.result(follow_up, status, at=at)
     run.booked(paid)
+    if status == "DECLINED":
+        run.booked(follow_up, effects=0)
     if status == "SUCCEEDED":
         run.booked(follow_up)
         book(run.history, "follow-up", **money)
@@ -63,6 +65,14 @@ def test_a_follow_up_that_did_not_wait_is_found(operation: str, decided: Any) ->
     assert "did not wait for the order paid" in verdict.sentence
 
 
+def test_a_follow_up_that_did_not_wait_for_what_is_declined_is_found() -> None:
+    """P6: it would never have been sent, and PayWizard declined it as well by luck."""
+    run = followed(status="DECLINED")
+    run.result(paid_in(run), "DECLINED", at=1, decided_at=second(9))
+    run.booked(paid_in(run), effects=0)
+    assert broken(check(run.history)) == [("P6", str(order("follow-up")))]
+
+
 @FOLLOW_UPS
 @pytest.mark.parametrize("decided", [answered, settled])
 def test_a_follow_up_that_waited_is_no_fault(operation: str, decided: Any) -> None:
@@ -86,8 +96,7 @@ def test_an_original_of_which_nobody_was_told_yet_is_no_fault() -> None:
 def test_the_same_number_of_another_client_is_another_order() -> None:
     """What a void names is an order of its own client."""
     found = noted(answered(followed(), second(9)))
-    other = Order("100000000000000002", "paid")
-    found[order("paid")].order = other
+    found[order("follow-up")].order = Order("100000000000000002", "follow-up")
     assert [*findings_of(*found.values())] == []
 
 

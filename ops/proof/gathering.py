@@ -13,11 +13,18 @@ from kafka import TopicPartition
 from typing_extensions import override
 
 from ops.proof.book import book_of
-from ops.proof.history import BalanceChange, Book, Command, History, Place, Result
+from ops.proof.history import BalanceChange, Book, Command, DeadLetter, History, Place, Result
 from ops.proof.packing import BALANCE_CHANGES, COMMANDS, RESULTS
 from ops.proof.reading import Reader, Schemas, UnreadableError, dead_letter, undecoded
 from ops.proof.shelves import Packing, Shelves
-from ops.proof.topics import Record, command_topics, reading_consumer, records, resolution_topic
+from ops.proof.topics import (
+    Record,
+    command_topics,
+    internal_topics,
+    reading_consumer,
+    records,
+    resolution_topic,
+)
 
 BOOK_TIMEOUT_SECONDS: Final = 60.0
 LARGE: Final = 200_000
@@ -110,6 +117,7 @@ def gather(
             book=book,
             commands=commands.result(),
             resolutions=[undecoded(each) for each in resolutions],
+            internals=_named(source, internal_topics(topics, prefix), letters),
             results=results,
             dead_letters=letters,
             balance_changes=changes,
@@ -152,6 +160,21 @@ def _commands(
     for topic in topics:
         commands.extend(map(reader.command, source.records(topic)))
     return commands
+
+
+def _named(
+    source: Source, topics: Iterable[str], letters: Iterable[DeadLetter]
+) -> list[Command]:
+    """Return the records of `topics` that dead letters name; a topic that none names is not read."""
+    named = {letter.original for letter in letters if letter.original is not None}
+    refused_in = {place.topic for place in named}
+    return [
+        undecoded(each)
+        for topic in topics
+        if topic in refused_in
+        for each in source.records(topic)
+        if each.place in named
+    ]
 
 
 def _results(source: Source, topic: str) -> tuple[Shelves[Result], Unreadable]:

@@ -227,6 +227,8 @@ class History:
     commands: Records[Command] = field(default_factory=list)
     resolutions: list[Command] = field(default_factory=list)
     results: Records[Result] = field(default_factory=list)
+    internals: list[Command] = field(default_factory=list)
+    """Records of the worker's own topics that a dead letter names, reduced to their bytes."""
     dead_letters: list[DeadLetter] = field(default_factory=list)
     balance_changes: Records[BalanceChange] = field(default_factory=list)
     unreadable: list[tuple[Place, str]] = field(default_factory=list)

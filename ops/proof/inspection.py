@@ -55,7 +55,9 @@ class Inspection:
         self._numbers = CardNumbers()
         self._taken = Originals(history.book)
         self._follow_ups = FollowUps()
-        self._originals: dict[Place, Command] = {c.place: c for c in history.resolutions}
+        self._originals: dict[Place, Command] = {
+            c.place: c for c in (*history.resolutions, *history.internals)
+        }
         self._unasked: set[Order] = set(history.book.orders)
         self._unsettled: set[Card] = set()
         self._with_events: set[Card] = set()

@@ -48,6 +48,11 @@ def resolution_topic(prefix: str) -> str:
     return f"{prefix}commands.resolution"
 
 
+def internal_topics(topics: Iterable[str], prefix: str) -> list[str]:
+    """Return the topics that the worker writes for itself."""
+    return sorted(topic for topic in topics if topic.startswith(f"{prefix}internal."))
+
+
 def records(consumer: KafkaConsumer, topic: str) -> Iterator[Record]:
     """Yield the committed records of `topic` from its beginning to where it ends now."""
     partitions = [

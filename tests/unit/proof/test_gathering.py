@@ -1,18 +1,30 @@
 """A history is gathered alike by one process and by several."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from ops.bench.bench_checker import MadeSource
-from ops.bench.checker_history import CLIENT, RESULTS, book_lines, write_part
+from ops.bench.checker_history import (
+    CLIENT,
+    DEAD_LETTERS,
+    RESULTS,
+    book_lines,
+    write_part,
+)
 from ops.proof import gathering
 from ops.proof.book import book_of
 from ops.proof.checker import check
 from ops.proof.gathering import gather
-from ops.proof.history import History
+from ops.proof.history import History, Place
+from ops.proof.topics import Record
 
 ORDERS = 300
+CHECKS = "paywizard.internal.status-checks"
+REFRESHES = "paywizard.internal.balance-refresh"
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +75,48 @@ def test_what_cannot_be_read_is_kept_as_that_by_both(
         place for place, _ in gathered(tmp_path).unreadable
     ]
     assert len(alone.unreadable) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class SourceWithGarbage(MadeSource):
+    """A made history with garbage on a topic of the worker's own, and its dead letter."""
+
+    value_kept: bytes = b"garbage"
+    read: list[str] = field(default_factory=list)
+
+    @override
+    def topics(self) -> set[str]:
+        return {*MadeSource.topics(self), CHECKS, REFRESHES}
+
+    @override
+    def records(self, topic: str) -> Iterator[Record]:
+        self.read.append(topic)
+        yield from MadeSource.records(self, topic)
+        if topic == CHECKS:
+            for offset, value in enumerate((b"a check", b"garbage")):
+                yield Record(Place(CHECKS, 0, offset), b"key", value)
+        if topic == DEAD_LETTERS:
+            headers = (
+                ("dlq.reason", b"BAD_FRAME"),
+                ("dlq.message", b"A sentence."),
+                ("dlq.original.topic", CHECKS.encode()),
+                ("dlq.original.partition", b"0"),
+                ("dlq.original.offset", b"1"),
+            )
+            yield Record(Place(DEAD_LETTERS, 99, 0), b"key", self.value_kept, headers)
+
+
+def test_a_record_of_an_internal_topic_that_a_dead_letter_names_is_read(folder: Path) -> None:
+    """P2: whatever somebody put there gets its dead letter, and that is no letter of nothing."""
+    source = SourceWithGarbage(folder)
+    history = gather(source, "paywizard.", lambda: book_of(book_lines(folder)), CLIENT)
+    assert [each.place for each in history.internals] == [Place(CHECKS, 0, 1)]
+    assert REFRESHES not in source.read, "these topics are large"
+    assert check(history).holds
+
+
+def test_an_altered_record_of_an_internal_topic_is_found(folder: Path) -> None:
+    """P3: its dead letter holds its bytes, as any other."""
+    source = SourceWithGarbage(folder, b"other garbage")
+    history = gather(source, "paywizard.", lambda: book_of(book_lines(folder)), CLIENT)
+    assert [each.promise for each in check(history).findings] == ["P3"]

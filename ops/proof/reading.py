@@ -197,6 +197,7 @@ class Reader:
             currency=fields.get("currency"),
             points=fields.get("points"),
             original=fields.get("originalTranOrderNo"),
+            original_checkout_id=fields.get("originalCheckoutId"),
             published_at=record.at,
         )
 

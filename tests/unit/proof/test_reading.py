@@ -181,6 +181,19 @@ def test_another_operation_with_the_same_fields_is_other_content() -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "named"),
+    [("originalTranOrderNo", ("A-0", None)), ("originalCheckoutId", (None, "A-0"))],
+)
+def test_a_void_is_read_with_the_original_that_it_names(
+    field: str, named: tuple[str | None, str | None]
+) -> None:
+    """By one of two fields: its number, or its id at PayWizard."""
+    fields = {"tranOrderNo": "A-1", "requestedAt": NOON, field: "A-0"}
+    read = command(frame("VoidCommand", fields))
+    assert (read.original, read.original_checkout_id) == named
+
+
+@pytest.mark.parametrize(
     ("value", "flaw"),
     [
         (None, "null value"),

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from ops.proof.discretion import CardNumbers
 from ops.proof.history import Command, DeadLetter, Finding, History, Place, digest
-from ops.proof.interface import LETTER_REASONS, of_producers
+from ops.proof.interface import EXCERPT_HASH, LETTER_REASONS, of_producers
 from ops.proof.orders import Letters
 
 _NOT_READ = frozenset({"UNDECODABLE", "WRONG_TOPIC"})
@@ -134,7 +134,7 @@ def _unaltered(letter: DeadLetter, original: Command | None) -> Iterator[Finding
 def _keeps_headers(letter: DeadLetter, original: Command) -> bool:
     """Whether it has those that are the producer's to set, and no more."""
     kept, sent = of_producers(letter.headers), of_producers(original.headers)
-    is_cut = bool(letter.header("dlq.excerpt.sha256"))
+    is_cut = bool(letter.header(EXCERPT_HASH))
     size = sum(len(name.encode()) + len(value) for name, value in sent)
     return kept == sent or (is_cut and size > CARRIED_BYTES_MAX and not kept)
 

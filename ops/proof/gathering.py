@@ -14,8 +14,9 @@ from typing_extensions import override
 
 from ops.proof.book import book_of
 from ops.proof.history import BalanceChange, Book, Command, DeadLetter, History, Place, Result
+from ops.proof.keeping import dead_letter, undecoded
 from ops.proof.packing import BALANCE_CHANGES, COMMANDS, RESULTS
-from ops.proof.reading import Reader, Schemas, UnreadableError, dead_letter, undecoded
+from ops.proof.reading import Reader, Schemas, UnreadableError
 from ops.proof.shelves import Packing, Shelves
 from ops.proof.topics import (
     Record,

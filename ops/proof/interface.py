@@ -41,6 +41,8 @@ LETTER_REASONS = frozenset(
     }
 )
 REPLAYED = "replayed"
+EXCERPT_HASH = "dlq.excerpt.sha256"
+EXCERPT_SIZE = "dlq.excerpt.original.bytes"
 _OURS = ("dlq.", "redrive.")
 
 

@@ -19,7 +19,6 @@ from ops.proof.history import (
     Card,
     Change,
     Command,
-    DeadLetter,
     Headers,
     Order,
     Place,
@@ -28,6 +27,7 @@ from ops.proof.history import (
     digest,
 )
 from ops.proof.interface import REPLAYED, RESULT_REASONS, of_producers
+from ops.proof.keeping import kept_digests, undecoded
 from ops.proof.topics import Record
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -47,7 +47,7 @@ CONFLUENT_MAGIC = b"\x00"
 VALUE_BYTES_MAX = 1024 * 1024
 ORDER_NUMBER_LENGTH_MAX = 64
 MONEY_SCALE = 4
-AMOUNTS_KEPT = KEYS_KEPT = 100_000
+AMOUNTS_KEPT = 100_000
 TIMES_OF_SENDING = frozenset({"requestedAt", "expiresAt"})
 # Of a reload's `activating` null means neither true nor false.
 MEANT_BY_NULL: Mapping[str, object] = MappingProxyType({"nsfAllowed": False})
@@ -182,11 +182,12 @@ class Reader:
         client_id = self._default_client if fields["clientId"] is None else fields["clientId"]
         order = Order(intern(client_id), fields["tranOrderNo"])
         flaw = self._flaw(order)
+        key_digest, value_digest = kept_digests(record)
         amount = None if fields.get("amount") is None else money(fields["amount"])
         return Command(
             place=record.place,
-            key_digest=_key_digest(record.key),
-            value_digest=digest(record.value),
+            key_digest=key_digest,
+            value_digest=value_digest,
             headers=record.headers,
             order=None if flaw else order,
             flaw=flaw,
@@ -280,33 +281,6 @@ def _result_headers(record: Record) -> tuple[Headers, bool]:
     if not ours <= {(REPLAYED, b"true")}:
         raise UnreadableError("it has a header that no result may have")
     return headers, bool(ours)
-
-
-def undecoded(record: Record) -> Command:
-    """Return `record` as bytes that were sent, whatever they say."""
-    return Command(
-        place=record.place,
-        key_digest=_key_digest(record.key),
-        value_digest=digest(record.value),
-        headers=record.headers,
-        published_at=record.at,
-    )
-
-
-def dead_letter(record: Record) -> DeadLetter:
-    """Return the dead letter in `record`."""
-    return DeadLetter(
-        place=record.place,
-        key_digest=_key_digest(record.key),
-        value_digest=digest(record.value),
-        headers=record.headers,
-        published_at=record.at,
-    )
-
-
-@lru_cache(KEYS_KEPT)
-def _key_digest(key: bytes | None) -> bytes:
-    return digest(key)
 
 
 def _content(name: str, fields: Fields) -> bytes:

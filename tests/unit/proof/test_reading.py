@@ -30,7 +30,6 @@ from ops.proof.reading import (
     Reader,
     Schemas,
     UnreadableError,
-    dead_letter,
 )
 from ops.proof.topics import MissingTopicError, Record, command_topics
 
@@ -343,19 +342,6 @@ def test_an_outcome_of_another_kind_is_unreadable(value: bytes | None) -> None:
         READER.result(Record(PLACE, None, value))
     assert "junk" not in str(refused.value)
     assert "600000000000000001" not in str(refused.value)
-
-
-def test_a_dead_letter_names_its_original() -> None:
-    """The three headers together are the record that was refused."""
-    headers = (
-        ("dlq.original.topic", b"paywizard.commands.payment"),
-        ("dlq.original.partition", b"3"),
-        ("dlq.original.offset", b"17"),
-    )
-    read = dead_letter(Record(Place("d", 0, 0), b"key", None, headers))
-    assert read.original == PLACE
-    assert (read.key_digest, read.value_digest) == (digest(b"key"), digest(None))
-    assert dead_letter(Record(PLACE, None, b"", headers[:2])).original is None
 
 
 def test_the_book_is_read_exactly() -> None:

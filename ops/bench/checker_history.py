@@ -14,8 +14,8 @@ from typing import IO, Any, Final
 import fastavro
 import fastavro.schema
 
+from ops.proof.frames import SCHEMAS, SINGLE_OBJECT_MAGIC
 from ops.proof.history import Order, Place, balance_event_id, event_id
-from ops.proof.reading import SCHEMAS, SINGLE_OBJECT_MAGIC
 from ops.proof.topics import Record
 
 CLIENT: Final = "100000000000000001"

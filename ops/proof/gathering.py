@@ -13,10 +13,11 @@ from kafka import TopicPartition
 from typing_extensions import override
 
 from ops.proof.book import book_of
+from ops.proof.frames import Schemas, UnreadableError
 from ops.proof.history import BalanceChange, Book, Command, DeadLetter, History, Place, Result
 from ops.proof.keeping import dead_letter, undecoded
 from ops.proof.packing import BALANCE_CHANGES, COMMANDS, RESULTS
-from ops.proof.reading import Reader, Schemas, UnreadableError
+from ops.proof.reading import Reader
 from ops.proof.shelves import Packing, Shelves
 from ops.proof.topics import (
     Record,

@@ -9,7 +9,7 @@ from typing import Any, Final
 import fastavro
 import fastavro.schema
 
-from ops.proof.reading import SCHEMAS, SINGLE_OBJECT_MAGIC
+from ops.proof.frames import SCHEMAS, SINGLE_OBJECT_MAGIC
 from ops.sandbox.sending import Sending
 
 TOPIC: Final = "commands.resolution"

@@ -1,19 +1,13 @@
 """Reads records: Avro frames against `schemas/`, reduced to what the promises speak of."""
 
-import io
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from pathlib import Path
 from sys import intern
 from types import MappingProxyType
-from typing import Any, NamedTuple, cast
 
-import fastavro
-import fastavro.schema
-
+from ops.proof.frames import Fields, Schemas, UnreadableError
 from ops.proof.history import (
     BalanceChange,
     Card,
@@ -30,7 +24,6 @@ from ops.proof.interface import REPLAYED, RESULT_REASONS, of_producers
 from ops.proof.keeping import kept_digests, undecoded
 from ops.proof.topics import Record
 
-SCHEMAS = Path(__file__).parents[2] / "schemas"
 OPERATIONS = {
     "PaymentCommand": "PAYMENT",
     "TipCommand": "TIP",
@@ -41,38 +34,24 @@ OPERATIONS = {
     "ActivateCommand": "ACTIVATE",
     "InquiryCommand": "INQUIRY",
 }
-SINGLE_OBJECT_MAGIC = b"\xc3\x01"
-SINGLE_OBJECT_HEADER_BYTES = 10
-CONFLUENT_MAGIC = b"\x00"
-VALUE_BYTES_MAX = 1024 * 1024
 ORDER_NUMBER_LENGTH_MAX = 64
-MONEY_SCALE = 4
+MONEY_DIGITS, MONEY_SCALE = 18, 4
+MONEY_BYTES_MAX = 16
 AMOUNTS_KEPT = 100_000
+# The years 1 to 9999.
+MILLISECONDS_MIN, MILLISECONDS_MAX = -62_135_596_800_000, 253_402_300_799_999
 TIMES_OF_SENDING = frozenset({"requestedAt", "expiresAt"})
 # Of a reload's `activating` null means neither true nor false.
 MEANT_BY_NULL: Mapping[str, object] = MappingProxyType({"nsfAllowed": False})
-# What fastavro notes in a schema that it has parsed.
-PARSED = "__fastavro_parsed__"
-
-Fields = dict[str, Any]
-
-
-class UnreadableError(ValueError):
-    """A value does not decode; the text says why, and shows none of it (P10)."""
-
-
-class _Writer(NamedTuple):
-    """A schema that records are written with, and today's if that is another one."""
-
-    name: str
-    schema: Fields
-    readers: Fields | None
 
 
 @lru_cache(AMOUNTS_KEPT)
 def money(unscaled: bytes) -> Decimal:
-    """Return an amount; a million records share a few thousand of them."""
-    return Decimal(int.from_bytes(unscaled, "big", signed=True)).scaleb(-MONEY_SCALE)
+    """Return an amount; a million records share a few thousand of them. UnreadableError: too many digits, or none."""
+    number = int.from_bytes(unscaled, "big", signed=True)
+    if not 0 < len(unscaled) <= MONEY_BYTES_MAX or abs(number) >= 10**MONEY_DIGITS:
+        raise UnreadableError("does not decode")
+    return Decimal(number).scaleb(-MONEY_SCALE)
 
 
 def moment(milliseconds: int) -> datetime:
@@ -81,78 +60,6 @@ def moment(milliseconds: int) -> datetime:
         return datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (OverflowError, ValueError, OSError) as error:
         raise UnreadableError("does not decode") from error
-
-
-class Schemas:
-    """The schemas of a folder by fingerprint: today's, and older ones of its `history/`."""
-
-    def __init__(self, folder: Path = SCHEMAS) -> None:
-        current = [_parsed(path) for path in sorted(folder.glob("*.avsc"))]
-        today = {schema["name"]: _plain(schema) for schema in current}
-        older = map(_parsed, sorted(folder.rglob("*.avsc")))
-        self._writers = {
-            _fingerprint(schema): _Writer(_name(schema), _plain(schema), today[schema["name"]])
-            for schema in older
-        }
-        # What is written as it is read needs no resolution, which costs as much as the decoding.
-        self._writers |= {
-            _fingerprint(schema): _Writer(_name(schema), _plain(schema), None)
-            for schema in current
-        }
-
-    def decode(self, value: bytes | None) -> tuple[str, Fields]:
-        """Return the record's name and fields, read as today's schema, or raise UnreadableError.
-
-        Money is still bytes and times are milliseconds: few are needed, see `money` and `moment`.
-        """
-        if value is None:
-            raise UnreadableError("null value")
-        if value.startswith(CONFLUENT_MAGIC):
-            raise UnreadableError("Confluent frame")
-        if not value.startswith(SINGLE_OBJECT_MAGIC):
-            raise UnreadableError("no Avro frame")
-        writer = self._writers.get(value[len(SINGLE_OBJECT_MAGIC) : SINGLE_OBJECT_HEADER_BYTES])
-        if writer is None:
-            raise UnreadableError("unknown schema")
-        if len(value) > VALUE_BYTES_MAX:
-            raise UnreadableError("too large")
-        body = io.BytesIO(value[SINGLE_OBJECT_HEADER_BYTES:])
-        try:
-            fields = cast(
-                "Fields", fastavro.schemaless_reader(body, writer.schema, writer.readers)
-            )
-        except Exception as error:  # whatever fastavro meets in foreign bytes is one fact
-            raise UnreadableError("does not decode") from error
-        if body.read(1):
-            raise UnreadableError("bytes left over")
-        return writer.name, fields
-
-
-def _parsed(path: Path) -> Fields:
-    return cast("Fields", fastavro.schema.parse_schema(json.loads(path.read_text("utf-8"))))
-
-
-def _plain(schema: Fields) -> Fields:
-    """Return `schema` without logical types, which take most of the decoding's time."""
-
-    def plain(node: Any) -> Any:
-        if isinstance(node, list):
-            return [plain(each) for each in node]
-        if not isinstance(node, dict):
-            return node
-        return {k: plain(v) for k, v in node.items() if k not in {"logicalType", PARSED}}
-
-    return cast("Fields", fastavro.schema.parse_schema(plain(schema)))
-
-
-def _name(schema: Fields) -> str:
-    return cast("str", schema["name"]).rpartition(".")[2]
-
-
-def _fingerprint(schema: Fields) -> bytes:
-    canonical = fastavro.schema.to_parsing_canonical_form(schema)
-    # fastavro gives the eight bytes in the frame's order, little-endian.
-    return bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO"))
 
 
 class Reader:
@@ -171,12 +78,19 @@ class Reader:
     def command(self, record: Record) -> Command:
         """Return the command in `record`; if nothing can be claimed under it, with its flaw."""
         try:
-            name, fields = self._schemas.decode(record.value)
+            return self._decoded(record, *self._sound(record.value))
         except UnreadableError as error:
             return undecoded(record)._replace(flaw=str(error))
+
+    def _sound(self, value: bytes | None) -> tuple[str, Fields]:
+        """Return the name and the fields of a command that an encoder wrote, or raise UnreadableError."""
+        name, fields = self._schemas.decode(value)
         if name not in OPERATIONS:
-            return undecoded(record)._replace(flaw="not a command")
-        return self._decoded(record, name, fields)
+            raise UnreadableError("not a command")
+        assert value is not None, "null does not decode"
+        if not (_has_times(fields) and self._schemas.is_as_written(value, fields)):
+            raise UnreadableError("does not decode")
+        return name, fields
 
     def _decoded(self, record: Record, name: str, fields: Fields) -> Command:
         client_id = self._default_client if fields["clientId"] is None else fields["clientId"]
@@ -264,6 +178,14 @@ class Reader:
         if name != expected:
             raise UnreadableError(f"{name} instead of {expected}")
         return fields
+
+
+def _has_times(fields: Fields) -> bool:
+    """Whether the times of a command are some that a calendar has."""
+    requested_at, expires_at = fields["requestedAt"], fields["expiresAt"]
+    return MILLISECONDS_MIN <= requested_at <= MILLISECONDS_MAX and (
+        expires_at is None or MILLISECONDS_MIN <= expires_at <= MILLISECONDS_MAX
+    )
 
 
 def _check_key(record: Record, key: str) -> None:

@@ -9,9 +9,10 @@ from typing import Any, Final, Self
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from ops.proof.frames import Schemas
 from ops.proof.operator_hand import TOPIC as RESOLUTIONS
 from ops.proof.orders import OPEN
-from ops.proof.reading import Schemas, money
+from ops.proof.reading import money
 from ops.proof.worker_log import Partition
 from ops.sandbox.following import BALANCE_CHANGES, CONSUMED, RESULTS
 

@@ -1,11 +1,17 @@
 """The worker and the checker read bytes each in its own way, and agree on what can be claimed."""
 
+import io
+import json
+from typing import Any
+
+import fastavro
 import pytest
 
 from ops.proof.dead_letters import FITTING
-from ops.proof.reading import VALUE_BYTES_MAX, Reader, Schemas
+from ops.proof.frames import SCHEMAS, VALUE_BYTES_MAX, Schemas
+from ops.proof.reading import Reader
 from ops.proof.topics import Record
-from tests.unit.proof.test_reading import CLIENT, PAYMENT, PLACE, RESULT, frame
+from tests.unit.proof.test_reading import CLIENT, PAYMENT, PLACE, RESULT, fingerprint, frame
 from worker.adapters.avro.records import RecordCodec
 from worker.application.ports import BadRecordError, RecordKind
 from worker.domain.commands import Command, usable_identifier
@@ -13,7 +19,25 @@ from worker.domain.commands import Command, usable_identifier
 READER = Reader(Schemas(), frozenset({CLIENT}), CLIENT)
 CODEC = RecordCodec(default_client_id=CLIENT)
 PAID = frame("PaymentCommand", PAYMENT)
+RAW = PAYMENT | {"requestedAt": 1_767_614_400_000, "amount": (105_000).to_bytes(3)}
+ALLOWED = frame("PaymentCommand", PAYMENT | {"clientId": CLIENT, "nsfAllowed": True})
 LARGE = {"loyaltyChannel": "x" * VALUE_BYTES_MAX}
+
+
+def raw(name: str, fields: dict[str, Any]) -> bytes:
+    """Encode `fields` as a producer does who knows no logical types: money is bytes, times are numbers."""
+
+    def plain(node: Any) -> Any:
+        if isinstance(node, list):
+            return [plain(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        return {name: plain(each) for name, each in node.items() if name != "logicalType"}
+
+    text = (SCHEMAS / f"{name}.avsc").read_text("utf-8")
+    body = io.BytesIO()
+    fastavro.schemaless_writer(body, plain(json.loads(text)), fields)
+    return b"\xc3\x01" + fingerprint(text) + body.getvalue()
 
 
 def said_by_worker(value: bytes | None) -> str:
@@ -72,3 +96,55 @@ def test_the_reason_of_the_worker_fits_the_flaw_that_the_checker_sees(
 ) -> None:
     """P3, P11: else a correct dead letter is blamed, or a lost record is not."""
     assert_agreed(value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"amount": b""},
+        {"amount": bytes(15) + b"\x01"},
+        {"amount": bytes(16) + b"\x01"},
+        {"amount": (10**18 - 1).to_bytes(8)},
+        {"amount": (10**18).to_bytes(8)},
+        {"amount": (-(10**18) + 1).to_bytes(8, signed=True)},
+        {"amount": (-(10**18)).to_bytes(8, signed=True)},
+        {"requestedAt": 253_402_300_799_999},
+        {"requestedAt": 253_402_300_800_000},
+        {"requestedAt": -62_135_596_800_000},
+        {"requestedAt": -62_135_596_800_001},
+        {"requestedAt": 1_767_614_400_000_000},
+        {"expiresAt": 1},
+        {"expiresAt": 2**62},
+        {"expiresAt": -(2**62)},
+    ],
+    ids=str,
+)
+def test_a_number_out_of_its_range_does_not_decode_for_both(changes: dict[str, Any]) -> None:
+    """What money cannot be and no calendar has is no content of a command."""
+    assert_agreed(raw("PaymentCommand", RAW | changes))
+
+
+@pytest.mark.parametrize(
+    ("written", "damaged"),
+    [
+        pytest.param(b"\x06A-1\x02", b"\x86\x00A-1\x02", id="padded"),
+        pytest.param(b"\x06A-1\x02", b"\x86" + b"\x80" * 8 + b"\x02A-1\x02", id="longer"),
+        pytest.param(b"\x06A-1\x02", b"\x06A-1\x01", id="negative index"),
+        pytest.param(b"\x02\x01", b"\x02\x07", id="seven is no boolean"),
+    ],
+)
+def test_what_no_encoder_writes_does_not_decode_for_both(
+    written: bytes, damaged: bytes
+) -> None:
+    """fastavro reads it all the same: damaged bytes must not pass for a command."""
+    assert ALLOWED.count(written) == 1
+    value = ALLOWED.replace(written, damaged)
+    assert said_by_worker(value) == "UNDECODABLE"
+    assert_agreed(value)
+
+
+def test_no_damaged_byte_is_read_by_one_alone() -> None:
+    """Each byte of a command is changed into every other one."""
+    for place in range(10, len(ALLOWED)):
+        for byte in range(256):
+            assert_agreed(ALLOWED[:place] + bytes([byte]) + ALLOWED[place + 1 :])

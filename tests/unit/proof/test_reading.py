@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.proof.book import book_of
+from ops.proof.frames import SCHEMAS, Schemas, UnreadableError
 from ops.proof.history import (
     BalanceChange,
     BookOrder,
@@ -25,12 +26,7 @@ from ops.proof.history import (
     Place,
     digest,
 )
-from ops.proof.reading import (
-    SCHEMAS,
-    Reader,
-    Schemas,
-    UnreadableError,
-)
+from ops.proof.reading import Reader
 from ops.proof.topics import MissingTopicError, Record, command_topics
 
 CLIENT = "100000000000000001"

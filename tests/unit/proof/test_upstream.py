@@ -3,7 +3,7 @@
 import random
 from collections import Counter, defaultdict
 
-from ops.proof.reading import Schemas
+from ops.proof.frames import Schemas
 from ops.proof.stage import world_for
 from ops.proof.upstream import Record, Upstream
 

@@ -212,6 +212,9 @@ def _content(name: str, fields: Fields) -> bytes:
         for k, v in fields.items()
         if v is not None and v is not MEANT_BY_NULL.get(k) and k not in TIMES_OF_SENDING
     }
+    if "amount" in told or "currency" in told:
+        # Half of a reload's optional pair is nothing of something, or something of no currency.
+        told = {"amount": money(b"\x00"), "currency": ""} | told
     return digest(repr((name, sorted(told.items()))).encode("utf-8"))
 
 

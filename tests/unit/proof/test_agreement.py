@@ -15,12 +15,14 @@ from tests.unit.proof.test_reading import CLIENT, PAYMENT, PLACE, RESULT, finger
 from worker.adapters.avro.records import RecordCodec
 from worker.application.ports import BadRecordError, RecordKind
 from worker.domain.commands import Command, usable_identifier
+from worker.domain.commands import fingerprint as worker_fingerprint
 
 READER = Reader(Schemas(), frozenset({CLIENT}), CLIENT)
 CODEC = RecordCodec(default_client_id=CLIENT)
 PAID = frame("PaymentCommand", PAYMENT)
 RAW = PAYMENT | {"requestedAt": 1_767_614_400_000, "amount": (105_000).to_bytes(3)}
 ALLOWED = frame("PaymentCommand", PAYMENT | {"clientId": CLIENT, "nsfAllowed": True})
+RELOAD = {name: RAW[name] for name in ("tranOrderNo", "requestedAt", "accountId", "entryType")}
 LARGE = {"loyaltyChannel": "x" * VALUE_BYTES_MAX}
 
 
@@ -148,3 +150,42 @@ def test_no_damaged_byte_is_read_by_one_alone() -> None:
     for place in range(10, len(ALLOWED)):
         for byte in range(256):
             assert_agreed(ALLOWED[:place] + bytes([byte]) + ALLOWED[place + 1 :])
+
+
+def is_same_for_worker(value: bytes, other: bytes) -> bool:
+    """Whether the worker takes two commands for copies."""
+    one, two = (CODEC.decode(RecordKind.COMMAND, each) for each in (value, other))
+    assert isinstance(one, Command)
+    assert isinstance(two, Command)
+    return worker_fingerprint(one) == worker_fingerprint(two)
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [
+        ("ReloadCommand", {"currency": "USD"}, {"currency": "USD", "amount": b"\0"}),
+        ("ReloadCommand", {"currency": "USD"}, {"currency": "USD", "amount": b"\1"}),
+        ("ReloadCommand", {"amount": b"\1"}, {"amount": b"\1", "currency": ""}),
+        ("ReloadCommand", {"amount": b"\1"}, {"amount": b"\1", "currency": "USD"}),
+        ("ReloadCommand", {"amount": b"\0", "currency": ""}, {}),
+        ("ReloadCommand", {"activating": False}, {}),
+        ("ReloadCommand", {"customerInfo": {}}, {}),
+        ("ReloadCommand", {"customerInfo": {"city": ""}}, {"customerInfo": {}}),
+        ("ReloadCommand", {"loyaltyChannel": ""}, {}),
+        ("PaymentCommand", {"amount": b"\0\0\1"}, {"amount": b"\1"}),
+        ("PaymentCommand", {"nsfAllowed": False}, {}),
+        ("PaymentCommand", {"nsfAllowed": True}, {}),
+        ("PaymentCommand", {"clientId": CLIENT}, {}),
+        ("PaymentCommand", {"expiresAt": 1}, {}),
+    ],
+    ids=str,
+)
+def test_both_take_the_same_commands_for_copies(
+    name: str, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    """P5: what is a copy for one and a reused number for the other would be a false alarm, or none."""
+    fields = RELOAD if name == "ReloadCommand" else RAW
+    values = [raw(name, fields | changes) for changes in (one, other)]
+    read = [READER.command(Record(PLACE, b"key", value)) for value in values]
+    assert all(each.order is not None for each in read)
+    assert (read[0].content == read[1].content) == is_same_for_worker(*values)

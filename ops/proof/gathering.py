@@ -112,13 +112,14 @@ def gather(
             _commands, source, commanding, frozenset(clients), default_client
         )
         letters = [dead_letter(each) for each in source.records(f"{prefix}dead-letters")]
-        resolutions = source.records(resolving) if resolving in topics else ()
+        deciding = source.records(resolving) if resolving in topics else ()
+        reader = Reader(Schemas(), frozenset(clients), default_client)
         results, unread_results = decoding.result()
         changes, unread_changes = changing.result()
         return History(
             book=book,
             commands=commands.result(),
-            resolutions=[undecoded(each) for each in resolutions],
+            resolutions=[reader.resolution(each) for each in deciding],
             internals=_named(source, internal_topics(topics, prefix), letters),
             results=results,
             dead_letters=letters,

@@ -84,6 +84,15 @@ class Command(NamedTuple):
     published_at: datetime | None = None
 
 
+class Resolution(NamedTuple):
+    """An operator's decision, and the record that it was sent as; `order` is None if that does not decode."""
+
+    record: Command
+    order: Order | None = None
+    outcome: str = ""
+    checkout_id: str | None = None
+
+
 class Result(NamedTuple):
     """A TransactionResult; `source` is the record that it answers, `texts` what it explains.
 
@@ -221,11 +230,11 @@ class Records(Protocol[T]):
 class History:
     """All that the checker looks at; each sort is in offset order within a partition and an order or card.
 
-    `resolutions` are an operator's records, reduced to their bytes; `unreadable` holds outcome records that do not decode against the schemas.
+    `unreadable` holds outcome records that do not decode against the schemas.
     """
 
     commands: Records[Command] = field(default_factory=list)
-    resolutions: list[Command] = field(default_factory=list)
+    resolutions: list[Resolution] = field(default_factory=list)
     results: Records[Result] = field(default_factory=list)
     internals: list[Command] = field(default_factory=list)
     """Records of the worker's own topics that a dead letter names, reduced to their bytes."""

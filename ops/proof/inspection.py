@@ -36,6 +36,7 @@ from ops.proof.orders import (
 )
 from ops.proof.originals import Originals
 from ops.proof.packing import TURNS
+from ops.proof.resolutions import Resolutions
 from ops.proof.shelves import SHELVES, Shelves
 from ops.proof.truth import truth_findings
 
@@ -56,8 +57,9 @@ class Inspection:
         self._taken = Originals(history.book)
         self._follow_ups = FollowUps()
         self._originals: dict[Place, Command] = {
-            c.place: c for c in (*history.resolutions, *history.internals)
+            c.place: c for c in (*(r.record for r in history.resolutions), *history.internals)
         }
+        self._resolutions = Resolutions(history.resolutions, self._letters)
         self._unasked: set[Order] = set(history.book.orders)
         self._unsettled: set[Card] = set()
         self._with_events: set[Card] = set()
@@ -74,6 +76,7 @@ class Inspection:
         for commands, results in _shares(self._history):
             yield from self._share(commands, results)
         yield from self._follow_ups.findings()
+        yield from self._resolutions.undecoded()
         for order in sorted(self._unasked):
             yield from order_findings(
                 Trail(order), self._letters, self._history.book.orders[order]
@@ -120,6 +123,7 @@ class Inspection:
             yield from truth_findings(trail, entry)
             yield from self._taken.findings(trail, entry)
             yield from missing_times(trail)
+            yield from self._resolutions.findings(trail)
             self._follow_ups.note(trail)
             if self._all_settled:
                 yield from open_findings(trail)

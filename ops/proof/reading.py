@@ -16,6 +16,7 @@ from ops.proof.history import (
     Headers,
     Order,
     Place,
+    Resolution,
     Result,
     balance_event_id,
     digest,
@@ -91,6 +92,19 @@ class Reader:
         if not (_has_times(fields) and self._schemas.is_as_written(value, fields)):
             raise UnreadableError("does not decode")
         return name, fields
+
+    def resolution(self, record: Record) -> Resolution:
+        """Return the operator's decision in `record`, as bytes alone if it does not decode."""
+        sent = undecoded(record)
+        try:
+            name, fields = self._schemas.decode(record.value)
+        except UnreadableError:
+            return Resolution(sent)
+        if name != "ResolutionCommand":
+            return Resolution(sent)
+        client_id = self._default_client if fields["clientId"] is None else fields["clientId"]
+        order = Order(client_id, fields["tranOrderNo"])
+        return Resolution(sent, order, fields["outcome"], fields["checkoutId"])
 
     def _decoded(self, record: Record, name: str, fields: Fields) -> Command:
         client_id = self._default_client if fields["clientId"] is None else fields["clientId"]

@@ -70,13 +70,15 @@ def _is_known_without_id(latest: Result) -> bool:
 
 def _steady(trail: Trail, first: Result, final: Result) -> Iterator[Finding]:
     """What an open outcome said of its order is no other when the order has ended."""
+    # What a worker has from an answer that it does not believe, it does not have to stand by.
+    named = None if first.decided_by == "WORKER" else first.checkout_id
     for name, before, after in (
         ("operation", first.operation, final.operation),
         ("card", first.card, final.card),
         ("amount", first.amount, final.amount),
         ("currency", first.currency, final.currency),
         ("points", first.points, final.points),
-        ("checkoutId", first.checkout_id, first.checkout_id and final.checkout_id),
+        ("checkoutId", named, named and final.checkout_id),
     ):
         if before != after:
             yield trail.finding(

@@ -17,6 +17,7 @@ from ops.proof.history import (
     History,
     Order,
     Place,
+    Resolution,
     Result,
     digest,
     event_id,
@@ -76,13 +77,16 @@ class Run:
         self.history.commands.append(command)
         return command
 
-    def resolution(self) -> Command:
-        """Let an operator decide something."""
-        sent = Command(
+    def resolution(
+        self, number: str, outcome: str, checkout_id: str | None = None
+    ) -> Resolution:
+        """Let an operator decide the order `number`."""
+        record = Command(
             place=self._next("commands.resolution"),
             key_digest=digest(b"number"),
             value_digest=digest(b"a decision"),
         )
+        sent = Resolution(record, order(number), outcome, checkout_id)
         self.history.resolutions.append(sent)
         return sent
 
@@ -195,7 +199,7 @@ def healthy() -> History:
     run.dead_letter(run.garbage((("trace", RICH.account_id.encode()),)), "BAD_FRAME")
     run.dead_letter(run.command("paid", POOR, value=b"other content"), "CONFLICT")
     run.command("paid", partition=1)
-    run.dead_letter(run.resolution(), "NOT_IN_DOUBT")
+    run.dead_letter(run.resolution("paid", "DECLINED").record, "NOT_IN_DOUBT")
     doubt = run.command("doubt", OPEN)
     expired = run.command("expired", OPEN)
     run.result(paid, "SUCCEEDED", at=1)

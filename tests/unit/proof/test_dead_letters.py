@@ -58,7 +58,7 @@ def test_a_second_dead_letter_is_found(history: History, original: Place) -> Non
 def test_a_second_dead_letter_of_a_resolution_is_found(history: History) -> None:
     """P2: an operator's record is completed once, as any other."""
     (resolution,) = history.resolutions
-    (letter,) = [x for x in history.dead_letters if x.original == resolution.place]
+    (letter,) = [x for x in history.dead_letters if x.original == resolution.record.place]
     history.dead_letters.append(replace(letter, place=letter.place._replace(offset=99)))
     assert broken(check(history)) == [("P2", "dead letter paywizard.dead-letters[0]@99")]
 
@@ -148,7 +148,7 @@ def test_a_resolution_with_a_value_is_neither_null_nor_in_conflict(
 ) -> None:
     """P11: of a record that nobody decoded its value is known, and that it claims no number."""
     (resolution,) = history.resolutions
-    header(history, resolution.place, "dlq.reason", reason.encode())
+    header(history, resolution.record.place, "dlq.reason", reason.encode())
     assert {promise for promise, _ in broken(check(history))} == {"P11"}
 
 

@@ -67,7 +67,7 @@ def test_a_second_void_that_names_the_original_by_its_checkout_id_is_found(
     (void,) = [c for c in voided.commands if c.order == order("void")]
     (result,) = [r for r in voided.results if r.order == order("void")]
     again, place = order("again"), void.place._replace(offset=9)
-    by_id = {"original": None, "original_checkout_id": "9-paid"}
+    by_id: dict[str, Any] = {"original": None, "original_checkout_id": "9-paid"}
     voided.commands.append(void._replace(place=place, order=again, **by_id))
     voided.book.orders[again] = voided.book.orders[order("void")]._replace(
         checkout_ids=("9-again",)

@@ -145,19 +145,24 @@ def _sequence(card: Card, events: list[BalanceChange]) -> Iterator[Finding]:
 
 def _changes_something(card: Card, event: BalanceChange) -> Iterator[Finding]:
     """An event tells of a change; a card's first one tells all, and before it nothing was known."""
-    listed = {change.value_code for change in event.changes}
-    unlisted = sorted(event.balances.keys() - listed)
     what = ""
     if not event.changes:
         what = "that lists no change"
     elif same := [c.value_code for c in event.changes if c.before == c.after]:
         what = f"in which {', '.join(same)} did not change"
-    elif event.sequence == 1 and any(c.before is not None for c in event.changes):
-        what = "that knows what was before it, and none was"
-    elif event.sequence == 1 and unlisted:
-        what = f"that does not list {', '.join(unlisted)}, of which nothing was known before"
+    elif event.sequence == 1:
+        what = _knows_too_much(event)
     if what:
         yield _finding(card, f"has a balance change {event.sequence} {what}.", event)
+
+
+def _knows_too_much(first: BalanceChange) -> str:
+    unlisted = first.balances.keys() - {change.value_code for change in first.changes}
+    if any(change.before is not None for change in first.changes):
+        return "that knows what was before it, and none was"
+    if unlisted:
+        return f"that does not list {', '.join(sorted(unlisted))}, of which nothing was known before"
+    return ""
 
 
 def _consistent(card: Card, event: BalanceChange) -> Iterator[Finding]:

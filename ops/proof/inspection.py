@@ -141,7 +141,7 @@ class Inspection:
         latest = trail.latest
         if latest is None:
             return
-        first = next(iter(trail.firsts), latest)
+        first = trail.firsts[0] if trail.firsts else latest
         self._refused += (
             first.status == "NOT_EXECUTED" and first.operation not in NAME_AN_ORIGINAL
         )

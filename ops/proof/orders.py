@@ -140,7 +140,8 @@ def order_findings(trail: Trail, letters: Letters, entry: BookOrder) -> Iterator
         yield _lost(trail, letters, entry)
         return
     yield from _outcomes(trail)
-    yield from _replays(trail)
+    if trail.replays:
+        yield from _replays(trail)
     yield from _reuse(trail, letters)
     yield from _remembered(trail, entry)
 

@@ -36,6 +36,8 @@ class Resolutions:
         latest, accepted = trail.latest, self._accepted.get(trail.order, ())
         if latest is None or latest.status not in FINAL:
             return
+        if not accepted and latest.decided_by != "OPERATOR":
+            return
         by_operator = latest.decided_by == "OPERATOR" and bool(trail.finals)
         agreeing = [each for each in accepted if each.outcome == latest.status]
         if by_operator and not agreeing:

@@ -77,9 +77,9 @@ def _refused(command: Command, found: list[DeadLetter]) -> Iterator[Finding]:
         )
 
 
-def _is_command(original: object) -> bool:
+def _is_command(original: Command) -> bool:
     """Whether the record was to be a command: the others claim no number, and may lead to no letter at all."""
-    return isinstance(original, Command) and bool(original.flaw or original.operation)
+    return bool(original.flaw or original.operation)
 
 
 def _told_once(letter: DeadLetter, original: Command, told: set[Place]) -> Iterator[Finding]:

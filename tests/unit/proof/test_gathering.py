@@ -19,11 +19,13 @@ from ops.proof import gathering
 from ops.proof.book import book_of
 from ops.proof.checker import check
 from ops.proof.gathering import gather
-from ops.proof.history import History, Place
+from ops.proof.history import History, Order, Place
+from ops.proof.operator_hand import Truth, resolution
 from ops.proof.topics import Record
 
 ORDERS = 300
 CHECKS = "paywizard.internal.status-checks"
+RESOLUTIONS = "paywizard.commands.resolution"
 REFRESHES = "paywizard.internal.balance-refresh"
 
 
@@ -120,3 +122,31 @@ def test_an_altered_record_of_an_internal_topic_is_found(folder: Path) -> None:
     source = SourceWithGarbage(folder, b"other garbage")
     history = gather(source, "paywizard.", lambda: book_of(book_lines(folder)), CLIENT)
     assert [each.promise for each in check(history).findings] == ["P3"]
+
+
+class SourceWithDecision(MadeSource):
+    """A made history in which an operator has decided something, and sent garbage."""
+
+    @override
+    def topics(self) -> set[str]:
+        return {*MadeSource.topics(self), RESOLUTIONS}
+
+    @override
+    def records(self, topic: str) -> Iterator[Record]:
+        if topic != RESOLUTIONS:
+            yield from MadeSource.records(self, topic)
+            return
+        decided = resolution(CLIENT, "A-1", Truth(outcome="SUCCEEDED", checkout_id="9-1"))
+        for offset, value in enumerate((decided.value, b"garbage")):
+            yield Record(Place(RESOLUTIONS, 0, offset), b"A-1", value)
+
+
+def test_what_operators_decided_is_read(folder: Path) -> None:
+    """As an operator writes it; what does not decode is kept, for it must have a dead letter."""
+    source = SourceWithDecision(folder)
+    history = gather(source, "paywizard.", lambda: book_of(book_lines(folder)), CLIENT)
+    decided, garbage = history.resolutions
+    assert decided[1:] == (Order(CLIENT, "A-1"), "SUCCEEDED", "9-1")
+    assert garbage[1:] == (None, "", None)
+    assert [each.record.place.offset for each in history.resolutions] == [0, 1]
+    assert [finding.promise for finding in check(history).findings] == ["P3"]

@@ -176,7 +176,7 @@ def _unasked(trail: Trail, entry: BookOrder) -> Iterator[Finding]:
     if entry.requests:
         moved = "moved money or points" if entry.effects else "was asked for"
         yield trail.finding("truth", f"{moved}, but no command carries that number.")
-    if trail.firsts or trail.finals or trail.strangers:
+    if trail.firsts or trail.finals or trail.strangers or trail.replays:
         yield trail.finding("P2", "has a result, but no command carries that number.")
 
 

@@ -251,3 +251,9 @@ def first_result(history: History, number: str, **changes: Any) -> None:
     """Change the first outcome of one order."""
     first = event_id(order(number), "first")
     doctor(history.results, lambda r: r.event_id == first and not r.replayed, **changes)
+
+
+def final_result(history: History, number: str, **changes: Any) -> None:
+    """Change the final outcome of one order."""
+    final = event_id(order(number), "final")
+    doctor(history.results, lambda r: r.event_id == final, **changes)

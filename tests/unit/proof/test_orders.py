@@ -138,6 +138,14 @@ def test_a_result_without_a_command_is_found(history: History) -> None:
     assert broken(check(history)) == [("P2", str(order("expired")))]
 
 
+def test_a_repetition_without_a_command_is_found(history: History) -> None:
+    """P2: it is about a number that somebody sent, too."""
+    first_result(history, "expired", order=order("ghost"))
+    ghost = event_id(order("ghost"), "first")
+    doctor(history.results, lambda r: r.order == order("ghost"), event_id=ghost, replayed=True)
+    assert ("P2", str(order("ghost"))) in broken(check(history))
+
+
 def test_a_result_that_answers_another_record_is_found(history: History) -> None:
     """P2: the source of a result is a command of its number."""
     first_result(history, "declined", source=GARBAGE)

@@ -5,15 +5,10 @@ from typing import Any
 import pytest
 
 from ops.proof.checker import check
-from ops.proof.history import History, Result, event_id
-from tests.unit.proof.healthy_run import Run, broken, doctor, order
+from ops.proof.history import History
+from tests.unit.proof.healthy_run import Run, broken, final_result, order
 
 SETTLED = ("P2", str(order("settled")))
-
-
-def is_final(result: Result) -> bool:
-    """Pick the only final outcome."""
-    return result.event_id == event_id(order("settled"), "final")
 
 
 def decide(history: History, outcome: str = "SUCCEEDED", **changes: Any) -> None:
@@ -28,7 +23,7 @@ def decide(history: History, outcome: str = "SUCCEEDED", **changes: Any) -> None
 
 def test_an_end_that_an_operator_decided_is_fine(history: History) -> None:
     """Two may have decided it the same way; the second completes in silence."""
-    doctor(history.results, is_final, decided_by="OPERATOR")
+    final_result(history, "settled", decided_by="OPERATOR")
     decide(history)
     decide(history)
     assert broken(check(history)) == []
@@ -37,7 +32,7 @@ def test_an_end_that_an_operator_decided_is_fine(history: History) -> None:
 @pytest.mark.parametrize("outcome", ["", "DECLINED"])
 def test_an_operators_end_that_nobody_decided_is_found(history: History, outcome: str) -> None:
     """P4: a worker must not lay its own guess at an operator's door."""
-    doctor(history.results, is_final, decided_by="OPERATOR")
+    final_result(history, "settled", decided_by="OPERATOR")
     if outcome:
         decide(history, outcome)
     assert ("P4", str(order("settled"))) in broken(check(history))
@@ -76,6 +71,6 @@ def test_a_checkout_id_that_an_operator_gave_is_told(
     history: History, known: str | None
 ) -> None:
     """Voids and tips need it, and no answer has it."""
-    doctor(history.results, is_final, decided_by="OPERATOR", checkout_id=known)
+    final_result(history, "settled", decided_by="OPERATOR", checkout_id=known)
     decide(history, checkout_id="9-settled")
     assert broken(check(history)) == ([] if known else [("truth", str(order("settled")))])

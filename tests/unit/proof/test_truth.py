@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ops.proof.checker import check
-from ops.proof.history import BookOrder, History, Result, event_id
+from ops.proof.history import BookOrder, History
 from tests.unit.proof.healthy_run import (
     POOR,
     RICH,
@@ -14,6 +14,7 @@ from tests.unit.proof.healthy_run import (
     book,
     broken,
     doctor,
+    final_result,
     first_result,
     order,
 )
@@ -116,9 +117,8 @@ def test_a_final_result_that_contradicts_the_truth_is_found(
     history: History, decided_by: str
 ) -> None:
     """Whoever ends a doubt: the word has to be true."""
-    final = event_id(order("settled"), "final")
     false = {"status": "DECLINED", "checkout_id": None, "decided_by": decided_by}
-    doctor(history.results, lambda r: r.event_id == final, **false)
+    final_result(history, "settled", **false)
     verdict = check(history, all_settled=True)
     assert ("truth", str(order("settled"))) in broken(verdict)
 
@@ -184,7 +184,7 @@ def test_a_result_on_another_channel_than_the_books_is_found(history: History) -
     """A card is known by its channel and its number."""
     card = POOR._replace(loyalty_channel="OTHER")
     first_result(history, "settled", card=card)
-    doctor(history.results, is_final, card=card)
+    final_result(history, "settled", card=card)
     assert broken(check(history)) == [("truth", str(order("settled")))]
 
 
@@ -198,12 +198,7 @@ def test_a_void_on_another_card_than_its_originals_is_refused_by_the_originals_c
 
 def operators_end(history: History) -> None:
     """Let an operator have settled what a query had, without a checkoutId."""
-    doctor(history.results, is_final, checkout_id=None, decided_by="OPERATOR")
+    final_result(history, "settled", checkout_id=None, decided_by="OPERATOR")
     run = Run()
     run.resolution("paid", "DECLINED")
     history.resolutions.append(run.resolution("settled", "SUCCEEDED"))
-
-
-def is_final(result: Result) -> bool:
-    """Pick the only final outcome."""
-    return result.event_id == event_id(order("settled"), "final")
